@@ -1,0 +1,1 @@
+"""Many films: which ones, in which order, on which engine, to where."""

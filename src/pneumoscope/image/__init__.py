@@ -1,0 +1,1 @@
+"""A file becomes a `Radiograph`, and a `Radiograph` the network's input."""

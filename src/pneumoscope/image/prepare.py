@@ -1,0 +1,235 @@
+"""From a film to the network's input: the one function that training, scoring and benchmarks share.
+
+Three steps, each a parameter of the bundle: a grey scale (`intensity`), a square plate (`fit`, `size`,
+`resample`), and a normalisation (`mean`, `std`). The plate is uint8, so a training cache of plates holds
+exactly what the runtime computes; `normalise` is a table of 256 numbers, so both agree bit for bit.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from pneumoscope.errors import RejectedFilmError
+from pneumoscope.image.radiograph import Pixels, Radiograph
+
+__all__ = ["Geometry", "PrepareParameters", "make_plate", "normalise", "prepare"]
+
+# Collimator black, lungs cut out by others and burned-in borders say nothing about exposure: pixels below
+# this share of the film's brightest one are left out of the percentiles.
+_BACKGROUND_SHARE = 0.02
+
+_RESAMPLE = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+class PrepareParameters(BaseModel):
+    """How a film becomes the network's input; part of every bundle.
+
+    Attributes:
+        size: height and width of the plate in pixels.
+        fit: "letterbox" scales the longest side to `size` and pads with black; "stretch" scales both sides
+            to `size`; "centre-crop" cuts the central square and scales it.
+        intensity: "as-stored" keeps the file's grey scale; "percentile" maps the film's own `percentiles`
+            to black and white, which removes exposure and window.
+        percentiles: lower and upper percentile of the film's foreground, in percent.
+        resample: antialiased kernel of the scaling (Pillow's).
+        mean: subtracted after division by 255.
+        std: divided by after that.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int = Field(default=224, ge=16, le=4096)
+    fit: Literal["letterbox", "stretch", "centre-crop"] = "letterbox"
+    intensity: Literal["as-stored", "percentile"] = "as-stored"
+    percentiles: tuple[float, float] = (0.5, 99.5)
+    resample: Literal["bilinear", "bicubic", "lanczos"] = "bilinear"
+    mean: float = 0.5
+    std: float = Field(default=0.5, gt=0)
+
+    def sha256(self) -> str:
+        """Hex digest of the canonical JSON of all parameters; two bundles with equal digests prepare alike."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Which part of the film lies where on the plate, and the way back.
+
+    Attributes:
+        film_size: (H, W) of the film in pixels.
+        plate_size: height and width of the plate in pixels.
+        film_box: (top, left, height, width) of the part of the film that was kept, film pixels.
+        plate_box: (top, left, height, width) of where it lies on the plate, plate pixels.
+    """
+
+    film_size: tuple[int, int]
+    plate_size: int
+    film_box: tuple[int, int, int, int]
+    plate_box: tuple[int, int, int, int]
+
+    def to_film(self, plate_map: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Carry a map on the plate back to the film's own pixels.
+
+        Args:
+            plate_map: (h, w) float32 covering the whole plate at any resolution.
+
+        Returns:
+            (H, W) float32, bilinear between the centres of the map's cells, in the map's units; zero where
+            the film was not on the plate.
+        """
+        rows, columns = plate_map.shape
+        top, left, height, width = self.plate_box
+        box = (
+            left * columns / self.plate_size,
+            top * rows / self.plate_size,
+            (left + width) * columns / self.plate_size,
+            (top + height) * rows / self.plate_size,
+        )
+        film_top, film_left, film_height, film_width = self.film_box
+        resized = Image.fromarray(np.ascontiguousarray(plate_map, dtype=np.float32)).resize(
+            (film_width, film_height), Image.Resampling.BILINEAR, box=box
+        )
+        if (film_height, film_width) == self.film_size:
+            return np.asarray(resized)
+        film_map = np.zeros(self.film_size, dtype=np.float32)
+        film_map[film_top : film_top + film_height, film_left : film_left + film_width] = resized
+        return film_map
+
+    def point_to_plate(self, row: float, column: float) -> tuple[float, float]:
+        """Map a point, (row, column) in continuous film pixels, to continuous plate pixels."""
+        film_top, film_left, film_height, film_width = self.film_box
+        top, left, height, width = self.plate_box
+        return (
+            top + (row - film_top) * height / film_height,
+            left + (column - film_left) * width / film_width,
+        )
+
+    def point_to_film(self, row: float, column: float) -> tuple[float, float]:
+        """Map a point, (row, column) in continuous plate pixels, to continuous film pixels."""
+        film_top, film_left, film_height, film_width = self.film_box
+        top, left, height, width = self.plate_box
+        return (
+            film_top + (row - top) * film_height / height,
+            film_left + (column - left) * film_width / width,
+        )
+
+
+def _geometry(height: int, width: int, parameters: PrepareParameters) -> Geometry:
+    size = parameters.size
+    film_box = (0, 0, height, width)
+    plate_box = (0, 0, size, size)
+    if parameters.fit == "letterbox":
+        longest = max(height, width)
+        box_height = max(1, round(height * size / longest))
+        box_width = max(1, round(width * size / longest))
+        plate_box = ((size - box_height) // 2, (size - box_width) // 2, box_height, box_width)
+    elif parameters.fit == "centre-crop":
+        side = min(height, width)
+        film_box = ((height - side) // 2, (width - side) // 2, side, side)
+    return Geometry((height, width), size, film_box, plate_box)
+
+
+def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uint8] | None:
+    """Table from stored value to 8-bit grey, or None where it would change nothing.
+
+    Raises:
+        ValueError: all foreground pixels have one value.
+    """
+    levels = int(np.iinfo(pixels.dtype).max) + 1
+    counts = np.bincount(pixels.ravel(), minlength=levels)
+    present = np.flatnonzero(counts)
+    if present.size < 2:
+        raise ValueError
+    if parameters.intensity == "as-stored":
+        if levels == 256:
+            return None
+        low, high = 0.0, float(levels - 1)
+    else:
+        foreground = counts.copy()
+        foreground[: int(present[-1] * _BACKGROUND_SHARE) + 1] = 0
+        cumulative = np.cumsum(foreground)
+        targets = np.asarray(parameters.percentiles) / 100.0 * cumulative[-1]
+        low, high = (float(level) for level in np.searchsorted(cumulative, targets))
+        if high <= low:
+            raise ValueError
+    table = np.clip((np.arange(levels) - low) * (255.0 / (high - low)), 0.0, 255.0)
+    return np.rint(table).astype(np.uint8)
+
+
+def make_plate(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray[np.uint8], Geometry]:
+    """Grey scale and geometry: the 8-bit square image that a training cache holds.
+
+    Args:
+        film: as read.
+        parameters: of the bundle.
+
+    Returns:
+        plate: (size, size) uint8, black where there is no film.
+        geometry: the way back to the film's pixels.
+
+    Raises:
+        RejectedFilmError: the film is blank.
+    """
+    try:
+        table = _grey_table(film.pixels, parameters)
+    except ValueError:
+        raise RejectedFilmError(
+            film.source, "the image is blank: its pixels all have one value", "send the film itself"
+        ) from None
+    grey = film.pixels if table is None else table[film.pixels]
+    geometry = _geometry(film.height, film.width, parameters)
+    film_top, film_left, film_height, film_width = geometry.film_box
+    top, left, height, width = geometry.plate_box
+    scaled = Image.fromarray(grey).resize(
+        (width, height),
+        _RESAMPLE[parameters.resample],
+        box=(film_left, film_top, film_left + film_width, film_top + film_height),
+    )
+    if (height, width) == (parameters.size, parameters.size):
+        return np.asarray(scaled), geometry
+    plate = np.zeros((parameters.size, parameters.size), dtype=np.uint8)
+    plate[top : top + height, left : left + width] = scaled
+    return plate, geometry
+
+
+def normalise(plates: NDArray[np.uint8], parameters: PrepareParameters) -> NDArray[np.float32]:
+    """Plates to the network's input range.
+
+    Args:
+        plates: (..., S, S) uint8.
+        parameters: of the bundle.
+
+    Returns:
+        (..., 1, S, S) float32, (plate / 255 - mean) / std.
+    """
+    table = ((np.arange(256) / 255.0 - parameters.mean) / parameters.std).astype(np.float32)
+    return np.expand_dims(table[plates], axis=-3)
+
+
+def prepare(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray[np.float32], Geometry]:
+    """A film to the network's input.
+
+    Args:
+        film: as read.
+        parameters: of the bundle.
+
+    Returns:
+        input: (1, S, S) float32.
+        geometry: the way back to the film's pixels.
+
+    Raises:
+        RejectedFilmError: the film is blank.
+    """
+    plate, geometry = make_plate(film, parameters)
+    return normalise(plate, parameters), geometry

@@ -1,0 +1,1 @@
+"""Scoring with a bundle: onnxruntime, no torch."""

@@ -1,0 +1,94 @@
+"""card.json: what a bundle says about itself, as a schema that refuses unknown keys."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pneumoscope.image.prepare import PrepareParameters
+
+__all__ = ["FORMAT_VERSION", "Card", "Estimate", "Evaluation", "OperatingPoint", "OperatingPointName"]
+
+FORMAT_VERSION = 1
+
+OperatingPointName = Literal["screening", "balanced", "rule-in"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(_Record):
+    """A measured number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class OperatingPoint(_Record):
+    """A threshold on the calibrated probability, and what it gave on the split it was measured on.
+
+    A film is PNEUMONIA where its probability is at least `threshold`.
+    """
+
+    threshold: float = Field(gt=0, lt=1)
+    sensitivity: Estimate
+    specificity: Estimate
+    split: str
+
+
+class Evaluation(_Record):
+    """Metrics of this version on one split; `metrics` maps a name such as "auc" to its estimate."""
+
+    split: str
+    films: int
+    patients: int | None = None
+    positives: int
+    metrics: dict[str, Estimate]
+    command: str
+
+
+class Card(_Record):
+    """Everything a bundle says about itself.
+
+    Attributes:
+        format_version: of this schema.
+        name: of the bundle, for example "pneumoscope-lite0".
+        version: of the weights; a threshold belongs to one version.
+        architecture: name in the model registry.
+        prepare: parameters of `pneumoscope.image.prepare.prepare`.
+        prepare_sha256: their digest.
+        labels: of logit below and above the threshold.
+        temperature: the calibrated probability is sigmoid(logit / temperature).
+        operating_points: by name; all three are present.
+        heatmap_limit: logit units at which the colours of an overlay saturate, for every film alike.
+        training_manifest_sha256: of the list of films it was trained on.
+        recipe: the resolved training recipe.
+        code_revision: git commit of the training code, or "unknown".
+        evaluations: on named splits.
+        intended_use: in a sentence or two.
+        intended_population: who was in the training films.
+        limitations: one sentence each.
+        training_data: one entry per source: name, films, citation, licence.
+        created: ISO date.
+    """
+
+    format_version: Literal[1] = FORMAT_VERSION
+    name: str
+    version: str
+    architecture: str
+    prepare: PrepareParameters
+    prepare_sha256: str
+    labels: tuple[str, str] = ("NORMAL", "PNEUMONIA")
+    temperature: float = Field(gt=0)
+    operating_points: dict[OperatingPointName, OperatingPoint]
+    heatmap_limit: float = Field(gt=0)
+    training_manifest_sha256: str
+    recipe: dict[str, Any]
+    code_revision: str
+    evaluations: tuple[Evaluation, ...] = ()
+    intended_use: str
+    intended_population: str
+    limitations: tuple[str, ...]
+    training_data: tuple[dict[str, Any], ...]
+    created: str
