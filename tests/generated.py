@@ -26,7 +26,9 @@ def chest_like(
     film = 150.0 - 30.0 * (x**2 + y**2)
     centre = generator.uniform(0.40, 0.48)
     for side in (-1, 1):
-        lung = ((x - side * centre) / generator.uniform(0.28, 0.34)) ** 2 + (y / generator.uniform(0.6, 0.7)) ** 2
+        lung = ((x - side * centre) / generator.uniform(0.28, 0.34)) ** 2 + (
+            y / generator.uniform(0.6, 0.7)
+        ) ** 2
         film -= 95.0 / (1.0 + np.exp(12.0 * (lung - 1.0)))
     film += 50.0 * np.exp(-((x / 0.12) ** 2))
     film += 9.0 * np.sin(y * generator.uniform(22, 28) + 1.5 * x**2) * (np.abs(x) > 0.15)
