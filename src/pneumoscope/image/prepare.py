@@ -57,7 +57,7 @@ class PrepareParameters(BaseModel):
     std: float = Field(default=0.5, gt=0)
 
     def sha256(self) -> str:
-        """Hex digest of the canonical JSON of all parameters; two bundles with equal digests prepare alike."""
+        """Hex digest of the canonical JSON of all parameters; equal digests prepare alike."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
