@@ -1,0 +1,73 @@
+"""The network of a bundle as an onnxruntime session, its inputs and outputs checked against the contract."""
+
+from typing import TYPE_CHECKING, Any
+
+from pneumoscope.errors import BundleError
+from pneumoscope.runtime.bundle import Bundle
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+__all__ = ["open_session"]
+
+_FLOAT = "tensor(float)"
+_WARNING = 3  # onnxruntime's severity 3 is "error": its warnings about graphs are no news to the user
+
+
+def open_session(bundle: Bundle, threads: int = 1) -> "InferenceSession":
+    """Load the network of a bundle on the CPU.
+
+    `InferenceSession.run` may be called from several threads at once.
+
+    Args:
+        bundle: as verified.
+        threads: threads that share one film's arithmetic.
+
+    Raises:
+        BundleError: onnxruntime cannot load the network, or its inputs and outputs are not `film`
+            (B, 1, S, S) -> `logit` (B,), `cam` (B, h, w), all float32, S as on the card.
+    """
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _WARNING
+    options.use_deterministic_compute = True
+    path = bundle.directory / "model.onnx"
+    try:
+        session = onnxruntime.InferenceSession(bundle.onnx, options, providers=["CPUExecutionProvider"])
+    except (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NotImplemented,
+    ) as error:
+        raise BundleError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
+    size = bundle.card.prepare.size
+    _check(path, "input", session.get_inputs(), {"film": ("batch", 1, size, size)})
+    _check(path, "output", session.get_outputs(), {"logit": ("batch",), "cam": ("batch", "height", "width")})
+    return session
+
+
+def _check(path: Any, kind: str, found: list[Any], wanted: dict[str, tuple[int | str, ...]]) -> None:
+    """Compare names, types and shapes; in `wanted` an axis with a name may have any length.
+
+    The first axis is the batch and must not be fixed.
+    """
+    described = {node.name: (node.type, tuple(node.shape)) for node in found}
+    for name, shape in wanted.items():
+        kind_found, shape_found = described.get(name, (None, ()))
+        fits = len(shape_found) == len(shape) and all(
+            isinstance(axis, str) or axis == axis_found
+            for axis, axis_found in zip(shape, shape_found, strict=True)
+        )
+        if kind_found != _FLOAT or not fits or isinstance(shape_found[0], int):
+            break
+    else:
+        if len(described) == len(wanted):
+            return
+    expected = ", ".join(f"{name} {shape} float32".replace("'", "") for name, shape in wanted.items())
+    raise BundleError(f"{path} has the {kind}s {described}, but a bundle has {expected}: export it again")
