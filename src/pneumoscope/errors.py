@@ -8,6 +8,7 @@ PneumoscopeError
 ├── BundleError             a bundle is missing, altered, or of another format
 ├── DataError               a dataset, manifest or cache is not what it should be
 ├── RecipeError             a training recipe is wrong
+├── WeightsError            a network's weights are missing, altered, or another network's
 └── MissingExtraError       an optional dependency is not installed
 
 The message says what is wrong, with which file, and what to do.
@@ -23,6 +24,7 @@ __all__ = [
     "RejectedFilmError",
     "UnreadableFilmError",
     "UsageError",
+    "WeightsError",
 ]
 
 
@@ -82,6 +84,10 @@ class DataError(PneumoscopeError):
 
 class RecipeError(PneumoscopeError):
     """A training recipe holds an unknown key or an impossible value."""
+
+
+class WeightsError(PneumoscopeError):
+    """The weights of a network are missing, altered, or of another network."""
 
 
 class MissingExtraError(PneumoscopeError):
