@@ -69,7 +69,8 @@ def test_adjacent_floats_are_still_told_apart():
 
 
 def test_a_model_beyond_both_targets_screens_more_sensitively_than_it_rules_in():
-    p, labels, patients = _sample(0, 3.8)
+    sample = films(0, 3000, 3.8)
+    p, labels, patients = calibrated_probability(sample.scores), sample.labels, sample.patients
     points = choose_operating_points(p, labels, patients)
     assert points["screening"].threshold < points["rule-in"].threshold
     assert points["screening"].sensitivity.value >= points["rule-in"].sensitivity.value
