@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pneumoscope.errors import RejectedFilmError
 from pneumoscope.image.radiograph import Pixels, Radiograph
 
-__all__ = ["Geometry", "PrepareParameters", "make_plate", "normalise", "prepare"]
+__all__ = ["Geometry", "PrepareParameters", "make_plate", "normalise", "plate_geometry", "prepare"]
 
 # Collimator black, lungs cut out by others and burned-in borders say nothing about exposure: pixels below
 # this share of the film's brightest one are left out of the percentiles.
@@ -125,7 +125,8 @@ class Geometry:
         )
 
 
-def _geometry(height: int, width: int, parameters: PrepareParameters) -> Geometry:
+def plate_geometry(height: int, width: int, parameters: PrepareParameters) -> Geometry:
+    """Where a film of this height and width, in pixels, lies on its plate."""
     size = parameters.size
     film_box = (0, 0, height, width)
     plate_box = (0, 0, size, size)
@@ -188,7 +189,7 @@ def make_plate(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray
             film.source, "the image is blank: its pixels all have one value", "send the film itself"
         ) from None
     grey = film.pixels if table is None else table[film.pixels]
-    geometry = _geometry(film.height, film.width, parameters)
+    geometry = plate_geometry(film.height, film.width, parameters)
     film_top, film_left, film_height, film_width = geometry.film_box
     top, left, height, width = geometry.plate_box
     scaled = Image.fromarray(grey).resize(
