@@ -1,6 +1,7 @@
 """The networks, by name (needs the `train` extra)."""
 
-from pneumoscope.models import pretrained  # noqa: F401  registers its builders
+from pneumoscope.models import convolutional, pretrained, residual  # noqa: F401  they register builders
+from pneumoscope.models.ensemble import Ensemble
 from pneumoscope.models.pooled import PooledClassifier, class_activation_map
 from pneumoscope.models.registry import (
     PretrainedWeights,
@@ -9,13 +10,17 @@ from pneumoscope.models.registry import (
     model_options,
     pretrained_weights,
 )
+from pneumoscope.models.weights import load_weights, save_weights
 
 __all__ = [
+    "Ensemble",
     "PooledClassifier",
     "PretrainedWeights",
     "build_model",
     "class_activation_map",
+    "load_weights",
     "model_names",
     "model_options",
     "pretrained_weights",
+    "save_weights",
 ]
