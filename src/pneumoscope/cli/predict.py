@@ -1,0 +1,196 @@
+"""`pneumoscope predict`: films in, records, overlays and evidence maps out."""
+
+import os
+import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pneumoscope.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from pneumoscope.runtime.film import Record
+    from pneumoscope.runtime.predictor import Predictor
+
+__all__ = ["predict"]
+
+_SAMPLE = "RG1_UNCR.dcm"
+_SOME_NOT_SCORED = 3
+_INTERRUPTED = 130
+_NOBODY_READS = 141
+
+
+class _OperatingPoint(StrEnum):
+    SCREENING = "screening"
+    BALANCED = "balanced"
+    RULE_IN = "rule-in"
+
+
+class _Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+class _Engine(StrEnum):
+    LOCAL = "local"
+
+
+def predict(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATH...", help="Films, folders of films, or - for a list on standard input."),
+    ] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Score the sample film of the package pydicom-data.")
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR", help="A shipped bundle or the folder of one.", show_default="shipped"
+        ),
+    ] = None,
+    operating_point: Annotated[
+        _OperatingPoint, typer.Option(help="Which of the bundle's thresholds decides the finding.")
+    ] = _OperatingPoint.BALANCED,
+    form: Annotated[_Format, typer.Option("--format", help="Of the records.")] = _Format.TABLE,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the records there instead of standard output.")
+    ] = None,
+    overlay_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Draw each film beside its evidence: <stem>.png.")
+    ] = None,
+    heatmap_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Save each evidence map: <stem>.npy, float32, logit units, film size."
+        ),
+    ] = None,
+    engine: Annotated[_Engine, typer.Option(help="What the work is spread over.")] = _Engine.LOCAL,  # noqa: ARG001
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Films scored at the same time.", show_default="one per core, at most 8"),
+    ] = None,
+) -> None:
+    """Score chest radiographs: how likely is pneumonia, and where is the evidence?
+
+    One record per film, in input order. A bad film never stops the others. Of films with equal stems, the
+    second one's files are called <stem>-2, and so on.
+
+    Exit status: 0 all scored, 3 some rejected or unreadable, 2 wrong usage or nothing to do.
+    """
+    from pneumoscope.batch.local import default_workers, map_in_order
+    from pneumoscope.batch.outputs import OutputFolders, refuse_to_overwrite
+    from pneumoscope.runtime.film import Film
+    from pneumoscope.runtime.predictor import load
+
+    films = _films(paths or [], sample)
+    folders = OutputFolders(films, overlays=overlay_dir, heatmaps=heatmap_dir)
+    if out is not None:
+        refuse_to_overwrite(films, [out])
+    predictor = load(model, operating_point=operating_point.value)
+
+    def score(numbered: tuple[int, str]) -> "tuple[Record, tuple[str, ...]]":
+        index, path = numbered
+        result = predictor.attempt(path)
+        if isinstance(result, Film):
+            folders.write(index, result)
+            return result.record(), result.warnings
+        return result.record(), ()
+
+    records = map_in_order(score, enumerate(films), workers or default_workers())
+    raise typer.Exit(_write(records, len(films), form, out, _caption(predictor)))
+
+
+def _films(paths: list[str], sample: bool) -> tuple[str, ...]:
+    from pneumoscope.batch.plan import plan_films
+
+    plan = plan_films([*paths, *([_sample_path()] if sample else [])], sys.stdin)
+    if plan.left_out:
+        files = "1 file" if plan.left_out == 1 else f"{plan.left_out} files"
+        print(f"left out {files}: no films by their names", file=sys.stderr)
+    if not plan.films:
+        raise UsageError(
+            "nothing to do: no films were found there"
+            if paths
+            else "nothing to do: name a film or a folder, or --sample"
+        )
+    return plan.films
+
+
+def _sample_path() -> str:
+    """Where pip put the sample film; nothing is imported and nothing downloaded."""
+    package = find_spec("data_store")
+    if package is not None and package.origin is not None:
+        path = Path(package.origin).parent / "data" / _SAMPLE
+        if path.is_file():
+            return str(path)
+    raise MissingExtraError("pydicom-data", "sample")
+
+
+def _write(
+    records: "Generator[tuple[Record, tuple[str, ...]], None, None]",
+    films: int,
+    form: _Format,
+    out: Path | None,
+    caption: list[str],
+) -> int:
+    """Write all records and return the exit status; what is done stays written if it is interrupted."""
+    from pneumoscope.batch.sink import open_sink
+
+    # Records that come as they are known must not be drawn over by a bar on the same terminal.
+    quiet = out is None and sys.stdout.isatty() and form is not _Format.TABLE
+    done = scored = 0
+    try:
+        with (
+            closing(records),
+            open_sink(form.value, out, sys.stdout, caption) as sink,
+            _progress(films, shown=films > 1 and sys.stderr.isatty() and not quiet) as advance,
+        ):
+            for record, notes in records:
+                sink.write(record, notes)
+                done += 1
+                scored += record["status"] == "ok"
+                advance()
+    except KeyboardInterrupt:
+        print(f"interrupted: {done} of {films} films are done", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away, as `head` does. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NOBODY_READS
+    return 0 if scored == films else _SOME_NOT_SCORED
+
+
+@contextmanager
+def _progress(films: int, *, shown: bool) -> Iterator[Callable[[], object]]:
+    """A bar on standard error, or nothing."""
+    if not shown:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("scoring", total=films)
+        yield lambda: progress.advance(task)
+
+
+def _caption(predictor: "Predictor") -> list[str]:
+    """What a table must not be read without."""
+    point = predictor.point
+    return [
+        f"{predictor.bundle.identity}, operating point {predictor.operating_point}: PNEUMONIA from a "
+        f"probability of {point.threshold:.3f}",
+        f"there, on its {point.split} films: sensitivity {point.sensitivity.value:.3f} "
+        f"({point.sensitivity.low:.3f} to {point.sensitivity.high:.3f}), specificity "
+        f"{point.specificity.value:.3f} ({point.specificity.low:.3f} to {point.specificity.high:.3f})",
+        "For research use only.",
+    ]

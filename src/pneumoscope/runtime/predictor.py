@@ -1,0 +1,136 @@
+"""The one way from a film to its score: command line, API, web page and batches all call `Predictor`."""
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope.errors import FilmError, UsageError
+from pneumoscope.image.prepare import prepare
+from pneumoscope.image.read import FilmSource, read
+from pneumoscope.runtime.bundle import Bundle, find_bundle, open_bundle
+from pneumoscope.runtime.film import Failure, Film
+from pneumoscope.runtime.session import open_session
+
+if TYPE_CHECKING:
+    from pneumoscope.image.radiograph import Radiograph
+
+__all__ = ["Predictor", "load"]
+
+
+class Predictor:
+    """Scores films with one bundle; may be shared by any number of threads.
+
+    Equal pixels give equal bits: on repeat, beside any other films, from any thread. That is why the
+    network sees one film at a time: onnxruntime rounds differently at other batch sizes, and on a CPU a
+    batch is no faster per film.
+
+    Args:
+        bundle: as verified by `open_bundle`.
+        operating_point: which of the card's thresholds decides the finding.
+        threads: threads that share one film's arithmetic; None is one, the fastest way through many films
+            with one calling thread per core.
+
+    Raises:
+        UsageError: the bundle has no such operating point, or `threads` is below one.
+        BundleError: the bundle's network is not one that can be scored with.
+    """
+
+    def __init__(
+        self, bundle: Bundle, *, operating_point: str = "balanced", threads: int | None = None
+    ) -> None:
+        points = {str(name): point for name, point in bundle.card.operating_points.items()}
+        if operating_point not in points:
+            raise UsageError(
+                f"there is no operating point {operating_point!r}: choose one of {', '.join(points)}"
+            )
+        if threads is not None and threads < 1:
+            raise UsageError(f"threads is {threads}, but must be at least 1")
+        self.bundle = bundle
+        self.operating_point = operating_point
+        self.point = points[operating_point]
+        self._session = open_session(bundle, threads or 1)
+
+    def predict(self, source: FilmSource, *, name: str | None = None) -> Film:
+        """Score one film.
+
+        Args:
+            source: a path, the bytes of a file, an open binary file, a PIL image, or an (H, W) array.
+            name: what to call it in messages and records, where it is no path.
+
+        Raises:
+            UnreadableFilmError: it cannot be read.
+            RejectedFilmError: it is no frontal chest radiograph that may be scored.
+        """
+        return self.score(read(source, name=name))
+
+    def score(self, radiograph: "Radiograph") -> Film:
+        """Score a film that has been read.
+
+        Raises:
+            RejectedFilmError: it is blank.
+        """
+        plate, geometry = prepare(radiograph, self.bundle.card.prepare)
+        logits, cams = self._session.run(["logit", "cam"], {"film": plate[np.newaxis]})  # (1,), (1, h, w)
+        logit = float(logits[0])
+        if not math.isfinite(logit):
+            raise FilmError(
+                radiograph.source,
+                "the network gave no finite number for it",
+                "report this film and the bundle",
+            )
+        card = self.bundle.card
+        probability = _sigmoid(logit / card.temperature)
+        cam = cams[0]
+        cam.setflags(write=False)
+        return Film(
+            probability=probability,
+            logit=logit,
+            finding=card.labels[probability >= self.point.threshold],
+            operating_point=self.operating_point,
+            threshold=self.point.threshold,
+            model=self.bundle.identity,
+            cam=cam,
+            heatmap_limit=card.heatmap_limit,
+            geometry=geometry,
+            radiograph=radiograph,
+        )
+
+    def attempt(self, source: FilmSource, *, name: str | None = None) -> Film | Failure:
+        """Score one film; a bad one is a `Failure`, not an exception."""
+        try:
+            return self.predict(source, name=name)
+        except FilmError as error:
+            return Failure.of(error)
+        except MemoryError:
+            called = name or (str(source) if isinstance(source, str | Path) else f"<{type(source).__name__}>")
+            return Failure(
+                called, "error", "there is not enough memory to decode it; score it on a larger machine"
+            )
+
+    def predict_many(self, sources: Iterable[FilmSource]) -> Iterator[Film | Failure]:
+        """Score films lazily, in order; a bad one is a `Failure`, not an exception."""
+        for source in sources:
+            yield self.attempt(source)
+
+
+def load(
+    bundle: str | Path | None = None, *, operating_point: str = "balanced", threads: int | None = None
+) -> Predictor:
+    """A predictor for the shipped bundle, for another one by name, or for the bundle in a folder.
+
+    Raises:
+        BundleError: there is no such bundle, or it was altered.
+        UsageError: the bundle has no such operating point.
+    """
+    return Predictor(open_bundle(find_bundle(bundle)), operating_point=operating_point, threads=threads)
+
+
+def _sigmoid(value: float) -> float:
+    """1 / (1 + exp(-value)), without overflow."""
+    if value >= 0:
+        return 1.0 / (1.0 + math.exp(-value))
+    power = math.exp(value)
+    return power / (1.0 + power)
