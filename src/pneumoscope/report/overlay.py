@@ -70,10 +70,17 @@ def render_overlay(film: "Film") -> Image.Image:
         RGB image of `CANVAS_SIZE`, whatever the size of the film.
     """
     grey, shown = _displayed(film.radiograph)
-    evidence = _evidence_on_panel(film, shown)
     canvas = Image.new("RGB", CANVAS_SIZE, _GROUND)
     canvas.paste(Image.fromarray(grey), FILM_BOX[:2])
-    canvas.paste(Image.fromarray(_with_evidence(grey, evidence, film.heatmap_limit)), EVIDENCE_BOX[:2])
+    canvas.paste(Image.fromarray(grey), EVIDENCE_BOX[:2])
+    top, left, height, width = _scored_part(film.geometry, shown)
+    part = grey[top : top + height, left : left + width]
+    # Carried to the panel directly: a map at the film's own size may hold many megapixels.
+    evidence = replace(film.geometry, film_size=part.shape, film_box=(0, 0, height, width)).to_film(
+        smooth_cells(film.cam)
+    )
+    overlaid = _with_evidence(part, evidence, film.heatmap_limit)
+    canvas.paste(Image.fromarray(overlaid), (EVIDENCE_BOX[0] + left, EVIDENCE_BOX[1] + top))
     draw = ImageDraw.Draw(canvas)
     _draw_finding(draw, film)
     _draw_origin(draw, film)
@@ -91,32 +98,19 @@ def _displayed(radiograph: Radiograph) -> tuple[NDArray[np.uint8], Geometry]:
         return make_plate(radiograph, _DISPLAY_AS_STORED)
 
 
-def _evidence_on_panel(film: "Film", shown: Geometry) -> NDArray[np.float32]:
-    """The map on the panel's pixels, (768, 768) float32, logit units, zero beside the film.
-
-    Carried there directly: a map at the film's own size may hold many megapixels, to be thrown away again.
-    """
-    top, left, height, width = shown.plate_box
-    film_height, film_width = film.geometry.film_size
-    box_top, box_left, box_height, box_width = film.geometry.film_box
-    first_row, first_column = round(box_top * height / film_height), round(box_left * width / film_width)
-    end_row = round((box_top + box_height) * height / film_height)
-    end_column = round((box_left + box_width) * width / film_width)
-    on_panel = replace(
-        film.geometry,
-        film_size=(height, width),
-        film_box=(first_row, first_column, max(1, end_row - first_row), max(1, end_column - first_column)),
-    )
-    panel = np.zeros((_PANEL, _PANEL), dtype=np.float32)
-    panel[top : top + height, left : left + width] = on_panel.to_film(smooth_cells(film.cam))
-    return panel
+def _scored_part(scored: Geometry, shown: Geometry) -> tuple[int, int, int, int]:
+    """Top, left, height, width on the panel of the part of the film that the network was given."""
+    film_top, film_left, film_height, film_width = scored.film_box
+    top, left = (round(at) for at in shown.point_to_plate(film_top, film_left))
+    bottom, right = (round(at) for at in shown.point_to_plate(film_top + film_height, film_left + film_width))
+    return top, left, max(1, bottom - top), max(1, right - left)
 
 
 def _with_evidence(grey: NDArray[np.uint8], evidence: NDArray[np.float32], limit: float) -> NDArray[np.uint8]:
-    """The film with colours and contour, a white line in a dark one: (768, 768, 3) uint8."""
+    """The film with colours and contour, a white line in a dark one: (H, W, 3) uint8."""
     picture = blend(grey, evidence, limit).astype(np.float32)
     for width, colour, opacity in ((4.5, _BLACK, 0.5), (2.2, _WHITE, 1.0)):
-        cover = opacity * contour_coverage(evidence, CONTOUR_SHARE * limit, width)[..., None]  # (768, 768, 1)
+        cover = opacity * contour_coverage(evidence, CONTOUR_SHARE * limit, width)[..., None]  # (H, W, 1)
         picture += cover * (np.asarray(colour, dtype=np.float32) - picture)
     return np.rint(picture).astype(np.uint8)
 

@@ -1,0 +1,152 @@
+"""README.md of a bundle: the model card, written from card.json and nothing else."""
+
+from collections.abc import Iterable, Sequence
+
+from pneumoscope.runtime.card import Card, Estimate, Evaluation
+
+__all__ = ["render_model_card"]
+
+_POINT_PURPOSE = {
+    "screening": "miss as few as possible",
+    "balanced": "miss and overcall equally often",
+    "rule-in": "overcall as few as possible",
+}
+_METRIC_NAMES = {
+    "auc": "AUC",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    "expected_calibration_error": "Calibration error",
+}
+
+
+def render_model_card(card: Card) -> str:
+    """The card as Markdown; equal cards give equal text.
+
+    Sections and their order follow Mitchell et al. 2019, "Model Cards for Model Reporting".
+
+    Args:
+        card: of the bundle.
+    """
+    sections = (
+        _details(card),
+        _use(card),
+        _operating_points(card),
+        _evaluations(card.evaluations),
+        _training(card),
+        _limitations(card),
+    )
+    return "\n\n".join(section.strip() for section in sections if section) + "\n"
+
+
+def _cell(text: object) -> str:
+    """Text that cannot break a table's row."""
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _with_interval(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "-"
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
+def _details(card: Card) -> str:
+    prepare = card.prepare
+    rows = [
+        ("Version", card.version),
+        ("Created", card.created),
+        ("Architecture", f"`{card.architecture}`"),
+        (
+            "Input",
+            f"{prepare.size} x {prepare.size} pixels, {prepare.fit}, intensity {prepare.intensity}, "
+            f"mean {prepare.mean:g}, standard deviation {prepare.std:g}",
+        ),
+        ("Output", f"logit of {card.labels[1]} against {card.labels[0]}, and its signed map in logit units"),
+        ("Calibration", f"probability = sigmoid(logit / {card.temperature:.4g})"),
+        ("Colours of the map saturate at", f"{card.heatmap_limit:g} logit units"),
+        ("Prepare parameters, SHA-256", f"`{card.prepare_sha256}`"),
+        ("Training manifest, SHA-256", f"`{card.training_manifest_sha256}`"),
+        ("Code revision", f"`{card.code_revision}`"),
+    ]
+    return f"# {card.name}\n\n{_table(('', ''), rows)}"
+
+
+def _use(card: Card) -> str:
+    return (
+        f"## Intended use\n\n{card.intended_use}\n\n"
+        f"## Who was in the training films\n\n{card.intended_population}"
+    )
+
+
+def _operating_points(card: Card) -> str:
+    rows = [
+        (
+            name,
+            _POINT_PURPOSE[name],
+            f"{card.operating_points[name].threshold:.4f}",
+            _with_interval(card.operating_points[name].sensitivity),
+            _with_interval(card.operating_points[name].specificity),
+            card.operating_points[name].split,
+        )
+        for name in ("screening", "balanced", "rule-in")
+        if name in card.operating_points
+    ]
+    head = ("operating point", "purpose", "threshold", "sensitivity", "specificity", "measured on")
+    return (
+        "## Operating points\n\n"
+        f"A film is {card.labels[1]} where its calibrated probability is at least the threshold. Thresholds "
+        "belong to this version only. In brackets: 95 % intervals, which count patients, not films.\n\n"
+        f"{_table(head, rows)}"
+    )
+
+
+def _evaluations(evaluations: Sequence[Evaluation]) -> str:
+    if not evaluations:
+        return ""
+    head = ("films of", "films", "patients", "with pneumonia", *_METRIC_NAMES.values())
+    rows = [
+        (
+            each.split,
+            each.films,
+            "-" if each.patients is None else each.patients,
+            each.positives,
+            *(_with_interval(each.metrics.get(metric)) for metric in _METRIC_NAMES),
+        )
+        for each in evaluations
+    ]
+    points = [
+        (
+            each.split,
+            name,
+            *(_with_interval(each.metrics.get(f"{metric}@{name}")) for metric in rates),
+        )
+        for rates in (("sensitivity", "specificity", "accuracy", "f1"),)
+        for each in evaluations
+        for name in _POINT_PURPOSE
+        if any(f"{metric}@{name}" in each.metrics for metric in rates)
+    ]
+    text = f"## Measured\n\n{_table(head, rows)}"
+    if points:
+        point_head = ("films of", "operating point", "sensitivity", "specificity", "accuracy", "F1")
+        text += f"\n\n{_table(point_head, points)}"
+    commands = "\n".join(dict.fromkeys(each.command for each in evaluations))
+    return f"{text}\n\nMeasured by:\n\n```\n{commands}\n```"
+
+
+def _training(card: Card) -> str:
+    if not card.training_data:
+        return ""
+    columns = list(dict.fromkeys(key for source in card.training_data for key in source))
+    rows = [[source.get(column, "-") for column in columns] for source in card.training_data]
+    return (
+        f"## Training data\n\n{_table(columns, rows)}\n\n"
+        "No film is part of this bundle. The resolved training recipe is in `card.json`."
+    )
+
+
+def _limitations(card: Card) -> str:
+    return "## Limitations\n\n" + "\n".join(f"- {sentence}" for sentence in card.limitations)
