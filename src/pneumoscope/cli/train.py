@@ -1,0 +1,163 @@
+"""`pneumoscope train`: a recipe and a manifest in, a run directory with trained weights out."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pneumoscope.data.cache import PlateCache
+    from pneumoscope.data.manifest import ManifestRow
+    from pneumoscope.training.distributed import Processes
+    from pneumoscope.training.recipe import Recipe
+    from pneumoscope.training.run_directory import Observer
+
+__all__ = ["train"]
+
+
+class _Device(StrEnum):
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.yaml", help="What to compute.")],
+    manifest: Annotated[
+        Path, typer.Option(metavar="FILE", help="Which films: manifest.parquet of `pneumoscope data build`.")
+    ],
+    root: Annotated[Path, typer.Option(metavar="DIR", help="The manifest's paths are relative to it.")],
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Prepared films, built where missing.", show_default="beside the manifest"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Directory of the run.", show_default="runs/NAME of the recipe"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out; start it if there is none.")
+    ] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a key of the recipe: --set stages.0.epochs=3"
+        ),
+    ] = None,
+    device: Annotated[
+        _Device, typer.Option(help="Where to compute; auto takes a graphics card if there is one.")
+    ] = _Device.AUTO,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that prepare films.", show_default="one per core"),
+    ] = None,
+) -> None:
+    """Train a network.
+
+    Several processes: torchrun --nproc-per-node 2 --no-python pneumoscope train ...
+    """
+    from pneumoscope.data.manifest import manifest_sha256, read_manifest
+    from pneumoscope.training.dataset import trained_rows
+    from pneumoscope.training.distributed import process_group
+    from pneumoscope.training.loop import train as run_training
+    from pneumoscope.training.recipe import load_recipe
+    from pneumoscope.training.run_directory import RunDirectory
+
+    chosen = load_recipe(recipe, overrides or ())
+    rows = read_manifest(manifest)
+    used = trained_rows(rows, chosen.data)
+    caches_beside = manifest if manifest.is_dir() else manifest.parent
+    with process_group(device.value) as processes:
+        path = out or Path("runs") / chosen.name
+        directory = RunDirectory(path, chosen, manifest_sha256(rows), processes, resume=resume)
+        caches = _caches(chosen, used, root, cache or caches_beside / "cache", processes, workers)
+        if processes.leads:
+            _say_what_it_trains_on(chosen, used)
+        with _progress(shown=processes.leads and sys.stderr.isatty()) as observer:
+            summary = run_training(chosen, used, caches, directory, processes, observer=observer)
+        if processes.leads:
+            metric, epoch = summary["selected_metric"], summary["selected_epoch"]
+            reached = "no validation AUC" if metric is None else f"validation AUC {metric:.4f}"
+            print(f"{path}: epoch {epoch} kept, {reached}, {summary['seconds']:.0f} s of training")
+
+
+def _caches(
+    recipe: "Recipe",
+    rows: "list[ManifestRow]",
+    root: Path,
+    directory: Path,
+    processes: "Processes",
+    workers: int | None,
+) -> "dict[int, PlateCache]":
+    """Plates of every stage's size; rank 0 builds what is missing."""
+    from pneumoscope.data.cache import PlateCache, build_cache, cache_name
+
+    parameters = {prepare.size: prepare for prepare in map(recipe.stage_prepare, range(len(recipe.stages)))}
+    if processes.leads:
+        for prepare in parameters.values():
+            build_cache(rows, root, prepare, directory / cache_name(prepare), workers=workers)
+    processes.wait()
+    return {size: PlateCache.open(directory / cache_name(prepare)) for size, prepare in parameters.items()}
+
+
+def _say_what_it_trains_on(recipe: "Recipe", rows: "list[ManifestRow]") -> None:
+    counts = {
+        (split, target): sum(
+            row.split == split and recipe.data.targets[str(row.label)] == target for row in rows
+        )
+        for split in ("train", "validation")
+        for target in (0, 1)
+    }
+    print(
+        f"{recipe.name}: {counts['train', 0]} + {counts['train', 1]} films to train on, "
+        f"{counts['validation', 0]} + {counts['validation', 1]} to validate on (target 0 + 1)",
+        file=sys.stderr,
+    )
+    if not (counts["validation", 0] and counts["validation", 1]):
+        print(
+            "warning: validation films of both targets are missing: there is no AUC to choose an epoch by, so "
+            "the last one's weights are kept, and nothing stops early",
+            file=sys.stderr,
+        )
+
+
+@contextmanager
+def _progress(*, shown: bool) -> "Iterator[Observer | None]":
+    """A bar with the time left on standard error, or nothing."""
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[latest]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("training", total=None, latest="")
+
+        def observe(done: int, planned: int, record: Mapping[str, Any] | None) -> None:
+            progress.update(task, completed=done, total=planned)
+            if record is not None:
+                progress.update(task, latest=_latest(record))
+
+        observer: Callable[[int, int, Mapping[str, Any] | None], None] = observe
+        yield observer
+
+
+def _latest(record: Mapping[str, Any]) -> str:
+    if record["kind"] == "step":
+        return f"loss {record['loss']:.4f}  {record['films_per_second']:.0f} films/s"
+    validation = record["validation"]
+    auc = None if validation is None else validation["auc"]
+    return f"epoch {record['epoch']}: " + ("no validation" if auc is None else f"validation AUC {auc:.4f}")

@@ -1,0 +1,172 @@
+"""Batches of augmented films, made in the background while the network works.
+
+What a batch holds depends on seed, epoch and step alone, not on the number of processes: each group of eight
+films is augmented with a generator of its own, and a process takes whole groups.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pneumoscope.errors import RecipeError
+from pneumoscope.training.augment import augment
+from pneumoscope.training.dataset import Plates
+from pneumoscope.training.losses import mix_pairs
+from pneumoscope.training.recipe import Recipe
+from pneumoscope.training.sampling import seed_of
+
+__all__ = ["GROUP", "Batch", "BatchMaker", "check_batch_size", "prefetch"]
+
+GROUP = 8
+_AHEAD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one process trains on in one step.
+
+    Attributes:
+        inputs: (B, 1, S, S) float32, augmented and normalised.
+        targets: (B,) float32, mixed where MixUp is on.
+        masks: (B, S, S) float32 in [0, 1], or None where the map is not trained.
+        annotated: (B,) float32 in [0, 1], or None.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    masks: Tensor | None
+    annotated: Tensor | None
+
+    def to(self, device: torch.device, memory_format: torch.memory_format) -> "Batch":
+        """The same batch on a device; `inputs` in a memory format."""
+        return Batch(
+            self.inputs.to(device, non_blocking=True, memory_format=memory_format),
+            self.targets.to(device, non_blocking=True),
+            None if self.masks is None else self.masks.to(device, non_blocking=True),
+            None if self.annotated is None else self.annotated.to(device, non_blocking=True),
+        )
+
+
+def check_batch_size(batch_size: int, processes: int) -> None:
+    """Refuse a batch that cannot be shared out in whole groups.
+
+    Raises:
+        RecipeError: the batch does not divide.
+    """
+    if processes > 1 and batch_size % (processes * GROUP):
+        raise RecipeError(
+            f"batch_size: {batch_size} films cannot be shared by {processes} processes in groups of {GROUP}; "
+            f"take a multiple of {processes * GROUP}"
+        )
+
+
+class BatchMaker:
+    """Makes the batches of one epoch, any of them at any time.
+
+    Args:
+        plates: training films at this stage's size.
+        order: films of the epoch, indices into `plates`, from `epoch_order`.
+        recipe: gives batch size, augmentation, MixUp and seed.
+        epoch: number within the run.
+        rank: of this process.
+        processes: how many share a batch.
+    """
+
+    def __init__(
+        self,
+        plates: Plates,
+        order: NDArray[np.int64],
+        recipe: Recipe,
+        epoch: int,
+        *,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        check_batch_size(recipe.batch_size, processes)
+        self.steps = len(order) // recipe.batch_size
+        self._plates = plates
+        self._order = order
+        self._recipe = recipe
+        self._epoch = epoch
+        self._share = recipe.batch_size // processes
+        self._first = rank * self._share
+
+    def __call__(self, step: int) -> Batch:
+        """Make this process's share of one batch.
+
+        Args:
+            step: within the epoch, below `steps`.
+        """
+        start = step * self._recipe.batch_size + self._first
+        groups = []
+        for offset in range(0, self._share, GROUP):
+            stop = start + min(offset + GROUP, self._share)
+            indices = self._order[start + offset : stop]
+            groups.append(self._group(indices, step, (self._first + offset) // GROUP))
+        return _joined(groups)
+
+    def _group(self, indices: NDArray[np.int64], step: int, group: int) -> Batch:
+        recipe = self._recipe
+        generator = torch.Generator()
+        generator.manual_seed(seed_of(recipe.seed, 1, self._epoch, step, group))
+        marked = self._plates.masks(indices)
+        masks, annotated = (None, None) if marked is None else marked
+        inputs, masks = augment(
+            self._plates.plates(indices), masks, recipe.augment, self._plates.prepare, generator
+        )
+        targets = self._plates.targets(indices)
+        if recipe.loss.mixup_alpha == 0:
+            return Batch(inputs, targets, masks, annotated)
+        partner = torch.randperm(len(indices), generator=generator)
+        # torch's Beta takes no generator; numpy's does.
+        weight = torch.from_numpy(
+            np.random.default_rng(seed_of(recipe.seed, 3, self._epoch, step, group))
+            .beta(recipe.loss.mixup_alpha, recipe.loss.mixup_alpha, len(indices))
+            .astype(np.float32)
+        )
+        return Batch(
+            mix_pairs(inputs, partner, weight),
+            mix_pairs(targets, partner, weight),
+            None if masks is None else mix_pairs(masks, partner, weight),
+            # A mixed film has a known map only where both of its films have.
+            None if annotated is None else annotated * annotated[partner],
+        )
+
+
+def _joined(groups: list[Batch]) -> Batch:
+    columns = []
+    for field in fields(Batch):
+        parts = [getattr(group, field.name) for group in groups]
+        columns.append(None if parts[0] is None else torch.cat(parts))
+    inputs, targets, masks, annotated = columns
+    assert inputs is not None
+    assert targets is not None
+    return Batch(inputs, targets, masks, annotated)
+
+
+def prefetch(make: Callable[[int], Batch], first: int, steps: int) -> Generator[Batch]:
+    """Yield `make(first)` to `make(steps - 1)` in order, each made ahead of time by one background thread.
+
+    torch's and numpy's kernels release the interpreter's lock, so that a thread suffices, and the plates need
+    not be copied to another process.
+
+    Raises:
+        Exception: whatever `make` raised, in the step where it did.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
+    try:
+        pending: deque[Future[Batch]] = deque()
+        following = first
+        while following < steps or pending:
+            while following < steps and len(pending) < _AHEAD:
+                pending.append(pool.submit(make, following))
+                following += 1
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

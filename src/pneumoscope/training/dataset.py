@@ -1,0 +1,172 @@
+"""Films of a manifest as training sees them: targets, plates of the cache, masks from radiologists' boxes."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pneumoscope.errors import DataError
+from pneumoscope.image.prepare import PrepareParameters, normalise, plate_geometry
+from pneumoscope.training.recipe import DataChoice
+
+if TYPE_CHECKING:
+    from pneumoscope.data.cache import PlateCache
+    from pneumoscope.data.manifest import ManifestRow
+
+__all__ = ["Films", "Plates", "box_on_plate", "select_films", "trained_rows"]
+
+Box = tuple[float, float, float, float]
+Rectangle = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Films:
+    """The films of one split, column by column.
+
+    Attributes:
+        sha256: of N files.
+        sources: of N films.
+        targets: (N,) int64, 0 or 1.
+        shapes: (H, W) of N films in pixels.
+        boxes: (x, y, width, height) in fractions of the film; None where no radiologist drew boxes, an empty
+            tuple where one looked and found nothing.
+    """
+
+    sha256: tuple[str, ...]
+    sources: tuple[str, ...]
+    targets: NDArray[np.int64]
+    shapes: tuple[tuple[int, int], ...]
+    boxes: tuple[tuple[Box, ...] | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.sha256)
+
+
+def trained_rows(rows: Iterable["ManifestRow"], data: DataChoice) -> list["ManifestRow"]:
+    """Rows that a recipe trains or validates on, in the manifest's order: what the caches must hold."""
+    sources = None if data.sources is None else set(data.sources)
+    return [
+        row
+        for row in rows
+        if row.split in ("train", "validation")
+        and row.label in data.targets
+        and (sources is None or row.source in sources)
+    ]
+
+
+def select_films(
+    rows: Iterable["ManifestRow"], split: str, data: DataChoice, *, boxed_negatives: bool = False
+) -> Films:
+    """The films of one split that a recipe uses.
+
+    Args:
+        rows: of the manifest.
+        split: "train" or "validation".
+        data: sources and targets.
+        boxed_negatives: films of target 0 without boxes count as looked at and empty.
+    """
+    chosen = [row for row in trained_rows(rows, data) if row.split == split]
+    targets = [data.targets[str(row.label)] for row in chosen]
+    boxes = [_boxes(row) for row in chosen]
+    if boxed_negatives:
+        boxes = [
+            () if own is None and target == 0 else own for own, target in zip(boxes, targets, strict=True)
+        ]
+    return Films(
+        sha256=tuple(row.sha256 for row in chosen),
+        sources=tuple(row.source for row in chosen),
+        targets=np.asarray(targets, dtype=np.int64),
+        shapes=tuple((row.height or 0, row.width or 0) for row in chosen),
+        boxes=tuple(boxes),
+    )
+
+
+def _boxes(row: "ManifestRow") -> tuple[Box, ...] | None:
+    if row.boxes is None:
+        return None
+    try:
+        return tuple((float(x), float(y), float(w), float(h)) for x, y, w, h in json.loads(row.boxes))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{row.path}: its boxes are no list of [x, y, width, height]: {row.boxes}") from error
+
+
+def box_on_plate(box: Box, shape: tuple[int, int], prepare: PrepareParameters) -> Rectangle:
+    """Pixels of the plate that a box of the film covers.
+
+    Args:
+        box: (x, y, width, height) in fractions of the film.
+        shape: (H, W) of the film in pixels.
+        prepare: decides where the film lies on the plate.
+
+    Returns:
+        (top, bottom, left, right) of the pixels whose centres lie inside, end-exclusive, within the plate.
+    """
+    geometry = plate_geometry(*shape, prepare)
+    x, y, width, height = box
+    top, left = geometry.point_to_plate(y * shape[0], x * shape[1])
+    bottom, right = geometry.point_to_plate((y + height) * shape[0], (x + width) * shape[1])
+    first_row, last_row, first_column, last_column = (
+        int(np.clip(np.floor(edge + 0.5), 0, prepare.size)) for edge in (top, bottom, left, right)
+    )
+    return first_row, last_row, first_column, last_column
+
+
+class Plates:
+    """Films with their plates at one size.
+
+    Args:
+        films: of one split.
+        cache: that holds their plates.
+        masks: whether boxes are wanted.
+
+    Raises:
+        DataError: the cache misses a film.
+    """
+
+    def __init__(self, films: Films, cache: "PlateCache", *, masks: bool) -> None:
+        self.films = films
+        self.prepare = cache.parameters
+        self._plates = cache.plates
+        self._rows = np.array([cache.index_of(sha256) for sha256 in films.sha256], dtype=np.int64)
+        self._rectangles: list[list[Rectangle]] | None = None
+        if masks:
+            self._rectangles = [
+                [box_on_plate(box, shape, self.prepare) for box in boxes or ()]
+                for boxes, shape in zip(films.boxes, films.shapes, strict=True)
+            ]
+            self._annotated = np.array([boxes is not None for boxes in films.boxes], dtype=np.float32)
+
+    def __len__(self) -> int:
+        return len(self.films)
+
+    def plates(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
+        """(B, S, S) uint8 plates of some films, copied from the cache."""
+        return torch.from_numpy(np.array(self._plates[self._rows[indices]], subok=False))
+
+    def targets(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
+        """(B,) float32 targets, 0 or 1."""
+        return torch.from_numpy(self.films.targets[indices].astype(np.float32))
+
+    def masks(self, indices: Sequence[int] | NDArray[np.int64]) -> tuple[Tensor, Tensor] | None:
+        """Masks of some films, where they are wanted.
+
+        Returns:
+            masks: (B, S, S) uint8, 255 inside a box.
+            annotated: (B,) float32, 1 where a radiologist looked for boxes.
+        """
+        if self._rectangles is None:
+            return None
+        masks = torch.zeros((len(indices), self.prepare.size, self.prepare.size), dtype=torch.uint8)
+        for mask, index in zip(masks, indices, strict=True):
+            for top, bottom, left, right in self._rectangles[index]:
+                mask[top:bottom, left:right] = 255
+        return masks, torch.from_numpy(self._annotated[indices])
+
+    def inputs(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
+        """(B, 1, S, S) float32 without augmentation: what the runtime computes, bit for bit."""
+        return torch.from_numpy(normalise(self.plates(indices).numpy(), self.prepare))

@@ -1,0 +1,119 @@
+"""The directory of a run: what is written, by whom, and when a run may go on in it."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pneumoscope.errors import UsageError
+from pneumoscope.training import checkpoint
+from pneumoscope.training.distributed import Processes
+from pneumoscope.training.recipe import Recipe
+from pneumoscope.training.state import RunState
+
+__all__ = ["Observer", "RunDirectory"]
+
+Observer = Callable[[int, int, Mapping[str, Any] | None], None]
+"""Called after every step with (steps done, steps planned, the record just logged or None)."""
+
+
+class RunDirectory:
+    """Writes recipe.json, weights.safetensors, state.pt, log.jsonl and run.json; rank 0 alone does.
+
+    Args:
+        path: made where missing.
+        recipe: of the run.
+        manifest_sha256: of the rows it trains on.
+        processes: that share the work.
+        resume: go on with the run that the directory holds, if it holds one.
+
+    Attributes:
+        path: as given.
+        state: what state.pt holds, None where the run starts.
+
+    Raises:
+        UsageError: the directory holds another run, or one that was not asked to be resumed.
+    """
+
+    def __init__(
+        self, path: Path, recipe: Recipe, manifest_sha256: str, processes: Processes, *, resume: bool
+    ) -> None:
+        self.path = path
+        self._leads = processes.leads
+        self._facts = {
+            "recipe": recipe.name,
+            "manifest_sha256": manifest_sha256,
+            "code_revision": checkpoint.code_revision(),
+            "torch": torch.__version__,
+            "device": processes.device.type,
+            "processes": processes.count,
+        }
+        self._check(recipe, manifest_sha256, resume=resume)
+        self.state = checkpoint.load_state(path) if resume else None
+        processes.wait()  # nobody may look at the directory after rank 0 has begun to write
+        if self._leads:
+            path.mkdir(parents=True, exist_ok=True)
+            checkpoint.write_json(path / checkpoint.RECIPE, recipe.model_dump(mode="json"))
+            self._journal = checkpoint.Journal(
+                path / checkpoint.LOG, self.state["log_bytes"] if self.state is not None else 0
+            )
+
+    def _check(self, recipe: Recipe, manifest_sha256: str, *, resume: bool) -> None:
+        if not (self.path / checkpoint.RECIPE).is_file():
+            return
+        if not resume:
+            raise UsageError(
+                f"{self.path}: holds a run already; add --resume to go on with it, or choose another --out"
+            )
+        then = json.loads((self.path / checkpoint.RECIPE).read_text(encoding="utf-8"))
+        now = recipe.model_dump(mode="json")
+        changed = sorted(key for key in now.keys() | then.keys() if now.get(key) != then.get(key))
+        if changed:
+            raise UsageError(
+                f"{self.path}: cannot be resumed by another recipe; changed since it began: "
+                f"{', '.join(changed)}"
+            )
+        state = checkpoint.load_state(self.path)
+        if state is not None and state["manifest_sha256"] != manifest_sha256:
+            raise UsageError(f"{self.path}: cannot be resumed on another manifest; choose another --out")
+
+    def note(self, record: Mapping[str, Any]) -> None:
+        """Append a record to the log."""
+        if self._leads:
+            self._journal.write(record)
+
+    def keep(self, run: RunState) -> None:
+        """Make the present weights those that the run is judged by."""
+        if self._leads:
+            checkpoint.save_weights(self.path, run.judged)
+
+    def save(self, run: RunState) -> None:
+        """Write a checkpoint."""
+        if self._leads:
+            checkpoint.save_state(
+                self.path,
+                {
+                    **run.put_down(),
+                    "log_bytes": self._journal.size,
+                    "manifest_sha256": self._facts["manifest_sha256"],
+                },
+            )
+
+    def summarise(self, run: RunState, *, finished: bool) -> dict[str, Any]:
+        """Write run.json and return what it holds."""
+        progress = run.progress
+        summary = {
+            **self._facts,
+            "finished": finished,
+            "selected_epoch": progress.best_epoch,
+            "selected_metric": progress.best,
+            "steps": progress.updates,
+            "films_seen": progress.films,
+            "parameters": sum(parameter.numel() for parameter in run.model.parameters()),
+            "seconds": round(progress.seconds, 3),
+        }
+        if self._leads:
+            checkpoint.write_json(self.path / checkpoint.RUN, summary)
+        return summary

@@ -1,0 +1,135 @@
+"""Which films an epoch draws, and in which order: a pure function of seed and epoch.
+
+Shares are met exactly (to one film) by drawing each group without replacement, and all of it again where
+its share is larger than the group; independent draws by weight would add noise to every epoch and leave films
+out.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscope.errors import DataError
+
+__all__ = ["Balance", "epoch_order", "group_shares", "seed_of"]
+
+Balance = Literal["none", "label", "label-within-source"]
+Group = tuple[str, int]
+
+
+def seed_of(*path: int) -> int:
+    """An independent 64-bit seed for each path of numbers, such as (seed, purpose, epoch, step).
+
+    Source: numpy.random.SeedSequence, which hashes its entropy so that near paths give unrelated streams.
+    """
+    return int(np.random.SeedSequence(path).generate_state(1, np.uint64)[0])
+
+
+def group_shares(
+    sources: Sequence[str],
+    targets: NDArray[np.int64],
+    balance: Balance,
+    source_weights: Mapping[str, float] | None,
+) -> dict[Group, float]:
+    """Share of an epoch of each group of films of one source and target.
+
+    Args:
+        sources: of N films.
+        targets: (N,) int64, 0 or 1.
+        balance: see `DataChoice.balance`.
+        source_weights: see `DataChoice.source_weights`.
+
+    Returns:
+        (source, target) -> share; the shares sum to 1.
+
+    Raises:
+        DataError: source_weights and films do not name the same sources.
+
+    >>> shares = group_shares(["a", "a", "a", "b"], np.array([1, 1, 0, 0]), "label", None)
+    >>> [(group, round(share, 3)) for group, share in shares.items()]
+    [(('a', 0), 0.25), (('a', 1), 0.5), (('b', 0), 0.25)]
+    """
+    groups, counts = np.unique(
+        np.array([f"{target} {source}" for source, target in zip(sources, targets, strict=True)]),
+        return_counts=True,
+    )
+    films = {
+        (str(group)[2:], int(str(group)[0])): int(count) for group, count in zip(groups, counts, strict=True)
+    }
+    films = dict(sorted(films.items()))
+    if balance == "label":
+        per_target = {target: 0 for _, target in films}
+        for (_, target), count in films.items():
+            per_target[target] += count
+        shares = {group: count / per_target[group[1]] for group, count in films.items()}
+    else:
+        per_source = _source_shares(films, source_weights)
+        shares = {}
+        for group, count in films.items():
+            siblings = [films[other] for other in films if other[0] == group[0]]
+            within = count / sum(siblings) if balance == "none" else 1 / len(siblings)
+            shares[group] = per_source[group[0]] * within
+    total = sum(shares.values())
+    return {group: share / total for group, share in shares.items()}
+
+
+def _source_shares(
+    films: Mapping[Group, int], source_weights: Mapping[str, float] | None
+) -> dict[str, float]:
+    present = {source for source, _ in films}
+    if source_weights is None:
+        return {source: sum(films.get((source, target), 0) for target in (0, 1)) for source in present}
+    if present != set(source_weights):
+        without_weight = sorted(present - set(source_weights))
+        without_films = sorted(set(source_weights) - present)
+        raise DataError(
+            "data.source_weights must name the sources of the training films: "
+            f"without a weight: {without_weight or 'none'}; without films: {without_films or 'none'}"
+        )
+    return dict(source_weights)
+
+
+def epoch_order(
+    sources: Sequence[str],
+    targets: NDArray[np.int64],
+    shares: Mapping[Group, float],
+    films: int,
+    *,
+    seed: int,
+    epoch: int,
+) -> NDArray[np.int64]:
+    """The films of one epoch in their order.
+
+    Args:
+        sources: of N films.
+        targets: (N,) int64.
+        shares: from `group_shares`.
+        films: how many to draw.
+        seed: of the run.
+        epoch: number within the run.
+
+    Returns:
+        (films,) int64, indices into the N films.
+    """
+    generator = np.random.default_rng(np.random.SeedSequence((seed, 0, epoch)))
+    quotas = _largest_remainder(list(shares.values()), films)
+    of_source = np.asarray(sources)
+    drawn = []
+    for (source, target), quota in zip(shares, quotas, strict=True):
+        members = np.flatnonzero((of_source == source) & (targets == target))
+        whole, rest = divmod(quota, len(members))
+        drawn += [members] * whole + [generator.permutation(members)[:rest]]
+    order: NDArray[np.int64] = generator.permutation(np.concatenate(drawn)).astype(np.int64)
+    return order
+
+
+def _largest_remainder(shares: Sequence[float], total: int) -> list[int]:
+    """Whole numbers that sum to `total`, each within one of its share of it."""
+    exact = [share * total for share in shares]
+    quotas = [int(number) for number in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda index: quotas[index] - exact[index])
+    for index in by_remainder[: total - sum(quotas)]:
+        quotas[index] += 1
+    return quotas
