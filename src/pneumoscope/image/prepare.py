@@ -103,7 +103,7 @@ class Geometry:
         if (film_height, film_width) == self.film_size:
             return np.asarray(resized)
         film_map = np.zeros(self.film_size, dtype=np.float32)
-        film_map[film_top : film_top + film_height, film_left : film_left + film_width] = resized
+        film_map[film_top : film_top + film_height, film_left : film_left + film_width] = np.asarray(resized)
         return film_map
 
     def point_to_plate(self, row: float, column: float) -> tuple[float, float]:
@@ -165,7 +165,8 @@ def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uin
         if high <= low:
             raise ValueError
     table = np.clip((np.arange(levels) - low) * (255.0 / (high - low)), 0.0, 255.0)
-    return np.rint(table).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.rint(table).astype(np.uint8)
+    return grey
 
 
 def make_plate(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray[np.uint8], Geometry]:
@@ -200,7 +201,7 @@ def make_plate(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray
     if (height, width) == (parameters.size, parameters.size):
         return np.asarray(scaled), geometry
     plate = np.zeros((parameters.size, parameters.size), dtype=np.uint8)
-    plate[top : top + height, left : left + width] = scaled
+    plate[top : top + height, left : left + width] = np.asarray(scaled)
     return plate, geometry
 
 
