@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.errors import MissingExtraError, UsageError
+from pneumoscope.errors import MissingExtraError, PneumoscopeError, UsageError
 
 if TYPE_CHECKING:
     from pneumoscope.runtime.film import Record
@@ -161,10 +161,12 @@ def _write(
     except KeyboardInterrupt:
         print(f"interrupted: {done} of {films} films are done", file=sys.stderr)
         return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader went away, as `head` does. Python would complain again when it flushes at exit.
+    except OSError as error:
+        # Python would complain again when it flushes standard output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _NOBODY_READS
+        if isinstance(error, BrokenPipeError):  # the reader went away, as `head` does
+            return _NOBODY_READS
+        raise PneumoscopeError(f"standard output cannot be written: {error.strerror}") from error
     return 0 if scored == films else _SOME_NOT_SCORED
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["open_session"]
 
 _FLOAT = "tensor(float)"
-_WARNING = 3  # onnxruntime's severity 3 is "error": its warnings about graphs are no news to the user
+_FATAL = 4  # severity; errors arrive as exceptions, and warnings about graphs are no news to the user
 
 
 def open_session(bundle: Bundle, threads: int = 1) -> "InferenceSession":
@@ -33,9 +33,12 @@ def open_session(bundle: Bundle, threads: int = 1) -> "InferenceSession":
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = _WARNING
+    options.log_severity_level = _FATAL
     options.use_deterministic_compute = True
     path = bundle.directory / "model.onnx"
+    # A network may name files for its weights, and onnxruntime would look for them in the working directory,
+    # where no hash has covered them. No file lies below another file.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path))
     try:
         session = onnxruntime.InferenceSession(bundle.onnx, options, providers=["CPUExecutionProvider"])
     except (
