@@ -1,0 +1,89 @@
+# make demo    score the sample film in a light environment of its own (no torch)
+# make test    every test, in a full environment of its own
+# make help    all targets
+
+PYTHON ?=
+DEMO_VENV ?= .venv-demo
+VENV ?= .venv
+# A CPU build of torch is a tenth of the one with CUDA that PyPI has for Linux; where it cannot be had, PyPI's is taken.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# Test processes; each holds torch, about half a gigabyte.
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+SOURCES := $(shell find src -type f -not -name '*.pyc' | sed 's/ /\\ /g')
+
+# The first Python of at least 3.11 that can make virtual environments, or a sentence saying what to install.
+define find_python
+old=; bare=; \
+for python in $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { old="$$old $$python"; continue; }; \
+	"$$python" -c 'import ensurepip, venv' 2>/dev/null && break; \
+	bare="$$python"; python=; \
+done; \
+if ! "$$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	if [ -n "$$bare" ]; then echo "$$bare cannot make virtual environments. On Debian or Ubuntu: sudo apt-get install python3-venv" >&2; \
+	else echo "No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; fi; \
+	exit 1; \
+fi
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench readme-picture constraints clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
+
+demo: $(DEMO_VENV)/installed ## Score the sample film and draw its evidence into demo/
+	@$(DEMO_VENV)/bin/pneumoscope predict --sample --overlay-dir demo
+	@echo "The film beside its evidence: demo/RG1_UNCR.png"
+
+test: $(VENV)/installed ## Run every test (JOBS=2 processes; PYTEST_ARGS=... for pytest)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+lint: $(VENV)/installed ## Check style, types and the direction of imports
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/installed ## Put every file into shape
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(VENV)/installed ## Run the benchmarks, one after the other
+	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(VENV)/bin/python "$$benchmark" || exit 1; done
+
+readme-picture: $(DEMO_VENV)/installed ## Redraw docs/img/overlay-rg1.png with the shipped bundle
+	@$(DEMO_VENV)/bin/pneumoscope predict --sample --overlay-dir demo
+	@mkdir -p docs/img
+	@$(DEMO_VENV)/bin/python -c 'from PIL import Image; \
+		Image.open("demo/RG1_UNCR.png").resize((1296, 729), Image.Resampling.LANCZOS).save("docs/img/overlay-rg1.png", optimize=True)'
+
+constraints: $(VENV)/installed ## Write the versions installed in .venv into constraints.txt
+	@{ head -n 2 constraints.txt; $(VENV)/bin/python -m pip freeze --exclude-editable \
+		| sed 's/+cpu$$//' | grep -vE '^(pneumoscope|cuda-|nvidia-|triton)'; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## Remove the environments, the demo's output and all caches
+	rm -rf $(VENV) $(DEMO_VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The light environment holds a copy of the package, as a user would install it.
+$(DEMO_VENV)/installed: pyproject.toml constraints.txt $(SOURCES)
+	@$(find_python); \
+	if [ ! -x $(DEMO_VENV)/bin/python ]; then "$$python" -m venv $(DEMO_VENV); fi
+	@echo "Installing into $(DEMO_VENV), without torch ..."
+	@$(DEMO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[sample]'
+	@touch $@
+
+# The full one points to the sources, so that only a change of dependencies installs again.
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(find_python); \
+	if [ ! -x $(VENV)/bin/python ]; then "$$python" -m venv $(VENV); fi
+	@echo "Installing into $(VENV), with torch ..."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --retries 0 --no-deps -c constraints.txt \
+		--index-url $(TORCH_INDEX) torch torchvision 2>/dev/null \
+		|| echo "There is no torch at $(TORCH_INDEX) for this machine; taking the one from PyPI."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
