@@ -1,5 +1,40 @@
-"""Pneumonia on chest radiographs: a calibrated probability, how far to trust it, and where it sees it."""
+"""Pneumonia on chest radiographs: a calibrated probability, how far to trust it, and where it sees it.
+
+import pneumoscope
+
+predictor = pneumoscope.load()
+film = predictor.predict("film.dcm")
+film.probability, film.finding, film.heatmap, film.overlay()
+"""
 
 from pneumoscope._version import __version__
+from pneumoscope.errors import (
+    BundleError,
+    DataError,
+    FilmError,
+    MissingExtraError,
+    PneumoscopeError,
+    RecipeError,
+    RejectedFilmError,
+    UnreadableFilmError,
+    UsageError,
+)
+from pneumoscope.runtime.film import Failure, Film
+from pneumoscope.runtime.predictor import Predictor, load
 
-__all__ = ["__version__"]
+__all__ = [
+    "BundleError",
+    "DataError",
+    "Failure",
+    "Film",
+    "FilmError",
+    "MissingExtraError",
+    "PneumoscopeError",
+    "Predictor",
+    "RecipeError",
+    "RejectedFilmError",
+    "UnreadableFilmError",
+    "UsageError",
+    "__version__",
+    "load",
+]
