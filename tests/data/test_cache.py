@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from generated import chest_like
 from PIL import Image
 
+from generated import chest_like
 from pneumoscope.data import cache as cache_module
 from pneumoscope.data import plate_store
 from pneumoscope.data.cache import PlateCache, build_cache, cache_name
@@ -31,7 +31,7 @@ def write_films(root: Path, count: int, first: int = 0) -> list[Row]:
     """Write `count` different films in several formats and depths."""
     rows = []
     for seed in range(first, first + count):
-        film = chest_like(seed, height=64 + seed % 7, width=56 + seed % 5)
+        film = chest_like(seed, height=96 + seed % 7, width=84 + seed % 5)
         path = root / f"film-{seed}.{('png', 'jpg', 'tiff')[seed % 3]}"
         if seed % 6 == 0:
             Image.fromarray(film.astype(np.uint16) * 257).save(path)
