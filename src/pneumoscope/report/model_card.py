@@ -17,6 +17,7 @@ _METRIC_NAMES = {
     "brier": "Brier score",
     "expected_calibration_error": "Calibration error",
 }
+_RATES = ("sensitivity", "specificity", "accuracy", "f1")
 
 
 def render_model_card(card: Card) -> str:
@@ -122,12 +123,11 @@ def _evaluations(evaluations: Sequence[Evaluation]) -> str:
         (
             each.split,
             name,
-            *(_with_interval(each.metrics.get(f"{metric}@{name}")) for metric in rates),
+            *(_with_interval(each.metrics.get(f"{metric}@{name}")) for metric in _RATES),
         )
-        for rates in (("sensitivity", "specificity", "accuracy", "f1"),)
         for each in evaluations
         for name in _POINT_PURPOSE
-        if any(f"{metric}@{name}" in each.metrics for metric in rates)
+        if any(f"{metric}@{name}" in each.metrics for metric in _RATES)
     ]
     text = f"## Measured\n\n{_table(head, rows)}"
     if points:

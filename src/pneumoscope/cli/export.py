@@ -1,0 +1,141 @@
+"""`pneumoscope export`: a training run in, a calibrated and measured bundle out."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pneumoscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from pneumoscope.release.build import Release
+
+__all__ = ["export"]
+
+
+def export(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN_DIR...", help="What `pneumoscope train` wrote; several make an ensemble."
+        ),
+    ],
+    manifest: Annotated[Path, typer.Option(metavar="FILE", help="The manifest that the run was trained on.")],
+    root: Annotated[Path, typer.Option(metavar="DIR", help="The manifest's paths are relative to it.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Directory of the bundle; an older one is replaced.")
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the bundle.", show_default="pneumoscope-NAME of the recipe")
+    ] = None,
+    version: Annotated[str, typer.Option(help="Version of these weights.")] = "0.1.0",
+    calibrate_on: Annotated[
+        str, typer.Option(metavar="SPLIT", help="Where temperature and thresholds come from.")
+    ] = "validation",
+    balance_sources: Annotated[
+        bool,
+        typer.Option(
+            "--balance-sources", help="Every source and label counts equally in temperature and thresholds."
+        ),
+    ] = False,
+    evaluate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE:SPLIT",
+            help="Also measure these films and put the figures on the card; all:SPLIT pools.",
+        ),
+    ] = None,
+    other_manifest: Annotated[
+        bool,
+        typer.Option(
+            "--other-manifest", help="Accept another manifest than that of the run; the card says so."
+        ),
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads that score.", show_default="one per core")
+    ] = None,
+) -> None:
+    """Make a bundle from a training run: export, check against torch, calibrate, measure, describe."""
+    from pneumoscope.data.manifest import read_manifest
+    from pneumoscope.data.sources import SOURCES
+    from pneumoscope.release.build import ReleaseOptions, build_release
+    from pneumoscope.release.trained_run import join_runs, open_run
+    from pneumoscope.report.model_card import render_model_card
+    from pneumoscope.runtime.bundle import open_bundle, write_bundle
+
+    pairs = tuple(_pair(text) for text in evaluate or ())
+    rows = read_manifest(manifest)
+    run = join_runs([open_run(directory) for directory in runs])
+    options = ReleaseOptions(
+        name=name or f"pneumoscope-{run.name}",
+        version=version,
+        calibrate_on=calibrate_on,
+        balance_sources=balance_sources,
+        evaluate=pairs,
+        manifest_name=manifest.name,
+        other_manifest=other_manifest,
+        workers=workers,
+    )
+    facts = {source.name: source for source in SOURCES}
+    with _progress(shown=sys.stderr.isatty()) as progress:
+        release = build_release(run, rows, root, options, facts=facts, progress=progress)
+    write_bundle(out, release.onnx, release.card, render_model_card(release.card))
+    open_bundle(out)
+    _say(release, out)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    source, colon, split = text.rpartition(":")
+    if not colon or not source or not split:
+        raise UsageError(f"--evaluate {text}: is not of the form SOURCE:SPLIT, such as kermany:test")
+    return source, split
+
+
+def _say(release: "Release", out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    card, parity = release.card, release.parity
+    print(f"{out}: {card.name} {card.version}, {len(release.onnx) / 1e6:.1f} MB")
+    print(
+        f"torch and onnxruntime differ by at most {parity.logit:.1e} in the logit and {parity.cam:.1e} in "
+        f"the map on {parity.films} films"
+    )
+    print(f"temperature {card.temperature:.3f}, the map's colours saturate at {card.heatmap_limit:g} logits")
+    if release.failures:
+        print(f"{release.failures} films of the calibration split could not be scored", file=sys.stderr)
+    table = Table("films of", "films", "AUC", "operating point", "threshold", "sensitivity", "specificity")
+    for evaluation in card.evaluations:
+        for point, chosen in card.operating_points.items():
+            texts = [
+                f"{found.value:.3f} ({found.low:.3f}-{found.high:.3f})" if found else "-"
+                for found in map(
+                    evaluation.metrics.get, ("auc", f"sensitivity@{point}", f"specificity@{point}")
+                )
+            ]
+            first = (evaluation.split, str(evaluation.films), texts[0], point, f"{chosen.threshold:.4f}")
+            table.add_row(*first, *texts[1:])
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+@contextmanager
+def _progress(*, shown: bool) -> "Iterator[Callable[[str, int, int], None] | None]":
+    """A bar per split on standard error, or nothing."""
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    with Progress(console=Console(stderr=True)) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(what: str, done: int, planned: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=planned)
+            bars.update(tasks[what], completed=done)
+
+        yield report

@@ -1,0 +1,164 @@
+"""Scores to figures: every metric with its interval, pooled and per source, at every operating point."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscope.evaluation import metrics
+from pneumoscope.evaluation.calibration import ReliabilityBin, reliability_table
+from pneumoscope.evaluation.intervals import auc_interval, clustered_proportion, patient_bootstrap
+from pneumoscope.evaluation.scoring import Scores
+from pneumoscope.runtime.card import Estimate, Evaluation
+
+__all__ = ["POOLED", "GroupSummary", "PointSummary", "card_evaluation", "summarise", "summarise_group"]
+
+POOLED = "all sources"
+_BOOTSTRAPPED = (metrics.average_precision, metrics.brier, metrics.expected_calibration_error)
+
+
+@dataclass(frozen=True, slots=True)
+class PointSummary:
+    """One threshold on one group of films.
+
+    Attributes:
+        threshold: on the calibrated probability.
+        true_positives: films with pneumonia at or above it; the other three likewise.
+        metrics: sensitivity, specificity, accuracy, f1, those of them that are defined.
+    """
+
+    threshold: float
+    true_positives: int
+    false_negatives: int
+    false_positives: int
+    true_negatives: int
+    metrics: dict[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSummary:
+    """All figures of one group of films.
+
+    Attributes:
+        group: name of the source, or `POOLED`.
+        films: how many were scored.
+        patients: how many they are of, where an unknown patient is one per film.
+        positives: films with pneumonia.
+        metrics: auc, average_precision, brier, expected_calibration_error, those of them that are defined.
+        operating_points: by name.
+        reliability: predicted against observed.
+    """
+
+    group: str
+    films: int
+    patients: int
+    positives: int
+    metrics: dict[str, Estimate]
+    operating_points: dict[str, PointSummary]
+    reliability: list[ReliabilityBin]
+
+
+def _point(
+    threshold: float,
+    targets: NDArray[np.bool_],
+    probabilities: NDArray[np.float64],
+    patients: NDArray[np.str_],
+) -> PointSummary:
+    found = probabilities >= threshold
+    measured = {"accuracy": clustered_proportion(found == targets, patients)}
+    if targets.any():
+        measured["sensitivity"] = clustered_proportion(found[targets], patients[targets])
+        measured["f1"] = patient_bootstrap(metrics.f1, targets, found, patients)
+    if not targets.all():
+        measured["specificity"] = clustered_proportion(~found[~targets], patients[~targets])
+    return PointSummary(
+        threshold=threshold,
+        true_positives=int((found & targets).sum()),
+        false_negatives=int((~found & targets).sum()),
+        false_positives=int((found & ~targets).sum()),
+        true_negatives=int((~found & ~targets).sum()),
+        metrics=measured,
+    )
+
+
+def summarise_group(
+    group: str,
+    targets: NDArray[np.bool_],
+    probabilities: NDArray[np.float64],
+    patients: NDArray[np.str_],
+    thresholds: Mapping[str, float],
+) -> GroupSummary:
+    """Every figure of one group of films; a metric that is undefined on it is left out.
+
+    The AUC has the clustered DeLong interval, rates Wilson's at the effective number of films, the others the
+    percentiles of 2,000 bootstrap resamples of patients.
+
+    Args:
+        group: its name.
+        targets: (N,) True is PNEUMONIA; at least one film.
+        probabilities: (N,) calibrated.
+        patients: (N,) names.
+        thresholds: by operating point.
+    """
+    measured: dict[str, Estimate] = {}
+    with_and_without = [np.unique(patients[targets]).size, np.unique(patients[~targets]).size]
+    if min(with_and_without) >= 2:
+        measured["auc"] = auc_interval(targets, probabilities, patients)
+    for metric in _BOOTSTRAPPED:
+        if np.isfinite(metric(targets, probabilities)) and (targets.any() or metric is not _BOOTSTRAPPED[0]):
+            measured[metric.__name__] = patient_bootstrap(metric, targets, probabilities, patients)
+    return GroupSummary(
+        group=group,
+        films=int(targets.size),
+        patients=int(np.unique(patients).size),
+        positives=int(targets.sum()),
+        metrics=measured,
+        operating_points={
+            name: _point(threshold, targets, probabilities, patients)
+            for name, threshold in thresholds.items()
+        },
+        reliability=reliability_table(targets, probabilities, patients),
+    )
+
+
+def summarise(scores: Scores, thresholds: Mapping[str, float]) -> list[GroupSummary]:
+    """All films pooled, then each source by itself where there are several.
+
+    Args:
+        scores: of at least one film.
+        thresholds: by operating point.
+    """
+    names = sorted(set(scores.sources.tolist()))
+    groups = [(name, scores.sources == name) for name in names]
+    if len(groups) > 1:
+        groups.insert(0, (POOLED, np.ones(len(scores), dtype=bool)))
+    return [
+        summarise_group(
+            name, scores.targets[inside], scores.probabilities[inside], scores.patients[inside], thresholds
+        )
+        for name, inside in groups
+    ]
+
+
+def card_evaluation(summary: GroupSummary, split: str, command: str) -> Evaluation:
+    """A group's figures as a bundle's card keeps them.
+
+    Metrics at an operating point are named `sensitivity@balanced` and so on.
+
+    Args:
+        summary: of the group.
+        split: for the record, such as "kermany:test".
+        command: that gives the same figures again.
+    """
+    flat = dict(summary.metrics)
+    for name, point in summary.operating_points.items():
+        flat |= {f"{metric}@{name}": estimate for metric, estimate in point.metrics.items()}
+    return Evaluation(
+        split=split,
+        films=summary.films,
+        patients=summary.patients,
+        positives=summary.positives,
+        metrics=flat,
+        command=command,
+    )

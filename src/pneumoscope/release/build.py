@@ -1,0 +1,249 @@
+"""The steps from a trained run to a bundle, in order.
+
+Export, compare with torch on validation films, fit the temperature, choose the thresholds and the colour
+scale, measure. All scores come from the very `Predictor` that users run, on files as they lie on disk.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from pneumoscope.data.manifest import ManifestRow, manifest_sha256
+from pneumoscope.data.sources.contract import Source
+from pneumoscope.errors import DataError, UsageError
+from pneumoscope.evaluation.calibration import balanced_weights, calibrated_probability, fit_temperature
+from pneumoscope.evaluation.films import DEFAULT_TARGETS, LabelledFilm, manifest_films
+from pneumoscope.evaluation.operating_points import choose_operating_points
+from pneumoscope.evaluation.scoring import Scores, score_films
+from pneumoscope.evaluation.summary import POOLED, card_evaluation, summarise
+from pneumoscope.export import to_onnx
+from pneumoscope.release.facts import (
+    INTENDED_USE,
+    intended_population,
+    limitations,
+    training_data,
+)
+from pneumoscope.release.parity import Parity, check_parity
+from pneumoscope.release.trained_run import TrainedRun
+from pneumoscope.runtime.bundle import Bundle
+from pneumoscope.runtime.card import Card, Estimate, Evaluation, OperatingPoint, OperatingPointName
+from pneumoscope.runtime.predictor import Predictor
+
+__all__ = ["Release", "ReleaseOptions", "build_release", "heatmap_limit"]
+
+Progress = Callable[[str, int, int], None]
+
+PARITY_FILMS = 24
+HEATMAP_PERCENTILE = 99.0
+
+_OTHER_MANIFEST = (
+    "Calibrated and measured with another manifest than it was trained on: a validation film of the one may "
+    "be a training film of the other.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseOptions:
+    """What the caller decides.
+
+    Attributes:
+        name: of the bundle.
+        version: of its weights.
+        calibrate_on: split that temperature, thresholds and colour scale come from; never a test split.
+        balance_sources: let every source and label count equally in temperature and thresholds.
+        evaluate: (source, split) pairs to put on the card beside the calibration split; source "all" pools.
+        manifest_name: file name of the manifest, for the commands on the card.
+        other_manifest: accept another manifest than the run was trained on, and say so on the card.
+        workers: threads that score; None for one per core.
+    """
+
+    name: str
+    version: str
+    calibrate_on: str = "validation"
+    balance_sources: bool = False
+    evaluate: tuple[tuple[str, str], ...] = ()
+    manifest_name: str = "manifest.parquet"
+    other_manifest: bool = False
+    workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Ready to be written by `write_bundle`.
+
+    Attributes:
+        onnx: the serialised network.
+        card: complete.
+        parity: how closely torch and the runtime agree.
+        failures: films of the calibration split that could not be scored.
+    """
+
+    onnx: bytes
+    card: Card
+    parity: Parity
+    failures: int
+
+
+def heatmap_limit(scores: Scores) -> float:
+    """Logit units at which an overlay's colours saturate, for every film alike.
+
+    The 99th percentile of all positive cells of the maps of films with pneumonia, to two significant digits:
+    on such films one warm cell in a hundred is clipped, and a normal film, whose evidence is a small part
+    of that, looks cold.
+
+    Args:
+        scores: of validation films.
+
+    Raises:
+        DataError: no film with pneumonia has evidence for it anywhere.
+    """
+    maps = [cam.ravel() for cam, target in zip(scores.cams, scores.targets, strict=True) if target]
+    cells = np.concatenate(maps) if maps else np.empty(0, dtype=np.float32)
+    warm = cells[cells > 0]
+    if warm.size == 0:
+        raise DataError("no film with pneumonia has positive evidence anywhere: the model has learnt nothing")
+    return float(f"{np.percentile(warm, HEATMAP_PERCENTILE):.2g}")
+
+
+def build_release(
+    run: TrainedRun,
+    rows: Sequence[ManifestRow],
+    root: Path,
+    options: ReleaseOptions,
+    *,
+    facts: Mapping[str, Source],
+    progress: Progress | None = None,
+) -> Release:
+    """Make a bundle's content from a trained run.
+
+    Args:
+        run: from `open_run` or `join_runs`.
+        rows: of the manifest.
+        root: folder that the manifest's paths are relative to.
+        options: the caller's.
+        facts: what sources declare, by name.
+        progress: told what is being done, how many films are done, and of how many.
+
+    Raises:
+        UsageError: a split holds no film, calibration is asked for on the test split, or the manifest is not
+            the one that the run was trained on.
+        BundleError: torch and the runtime disagree.
+        DataError: nothing can be calibrated on these films.
+    """
+    if options.calibrate_on == "test":
+        raise UsageError(
+            "thresholds chosen on the test split would make it worthless: calibrate on validation"
+        )
+    if not options.other_manifest and manifest_sha256(rows) != run.manifest_sha256:
+        raise UsageError(
+            f"{options.manifest_name} is not the manifest that {run.name} was trained on, so that its "
+            "validation films may have been trained on: give that manifest, or --other-manifest to insist"
+        )
+    films = manifest_films(
+        rows, root, options.calibrate_on, sources=run.data.sources, targets=run.data.targets
+    )
+    onnx = to_onnx(run.model, run.prepare.size)
+    draft = _draft_card(run, rows, options, facts)
+    predictor = _predictor(draft, onnx)
+    scores = _score(predictor, films, options, progress, f"scoring {options.calibrate_on}")
+    step = max(1, len(scores) // PARITY_FILMS)
+    parity = check_parity(run.model, predictor, [Path(path) for path in scores.paths[::step]])
+
+    weights = balanced_weights(scores.sources, scores.targets) if options.balance_sources else None
+    if scores.targets.all() or not scores.targets.any():
+        raise DataError(f"{options.calibrate_on}: all films have one label, so nothing can be calibrated")
+    temperature = fit_temperature(scores.logits, scores.targets, weights)
+    calibrated = replace(scores, probabilities=calibrated_probability(scores.logits, temperature))
+    points = choose_operating_points(
+        calibrated.probabilities,
+        calibrated.targets,
+        calibrated.patients,
+        split=options.calibrate_on,
+        weights=weights,
+    )
+    card = draft.model_copy(
+        update={
+            "temperature": temperature,
+            "operating_points": points,
+            "heatmap_limit": heatmap_limit(scores),
+        }
+    )
+    evaluations = _evaluations(calibrated, options.calibrate_on, run, card, options)
+    predictor = _predictor(card, onnx)
+    for source, split in options.evaluate:
+        sources = run.data.sources if source == "all" else (source,)
+        chosen = manifest_films(rows, root, split, sources=sources, targets=run.data.targets)
+        measured = _score(predictor, chosen, options, progress, f"scoring {source}:{split}")
+        evaluations += _evaluations(measured, split, run, card, options)
+    unique = {evaluation.split: evaluation for evaluation in evaluations}
+    complete = card.model_copy(update={"evaluations": tuple(unique.values())})
+    return Release(onnx, Card.model_validate(complete.model_dump()), parity, len(scores.failures))
+
+
+def _draft_card(
+    run: TrainedRun, rows: Sequence[ManifestRow], options: ReleaseOptions, facts: Mapping[str, Source]
+) -> Card:
+    """All that is known before scoring; its temperature and thresholds never leave this module."""
+    nothing = Estimate(value=0.0, low=0.0, high=1.0)
+    names: tuple[OperatingPointName, ...] = ("screening", "balanced", "rule-in")
+    point = OperatingPoint(threshold=0.5, sensitivity=nothing, specificity=nothing, split="none")
+    return Card(
+        name=options.name,
+        version=options.version,
+        architecture=run.architecture,
+        prepare=run.prepare,
+        prepare_sha256=run.prepare.sha256(),
+        temperature=1.0,
+        operating_points=dict.fromkeys(names, point),
+        heatmap_limit=1.0,
+        training_manifest_sha256=run.manifest_sha256,
+        recipe=run.recipe,
+        code_revision=run.code_revision,
+        intended_use=INTENDED_USE,
+        intended_population=intended_population(rows, run.data),
+        limitations=limitations(rows, run.data) + (_OTHER_MANIFEST if options.other_manifest else ()),
+        training_data=training_data(rows, run.data, facts),
+        created=datetime.now(UTC).date().isoformat(),
+    )
+
+
+def _predictor(card: Card, onnx: bytes) -> Predictor:
+    """The runtime on a bundle that is not on disk yet."""
+    return Predictor(Bundle(card, Path(f"{card.name} (being exported)"), "0" * 64, onnx))
+
+
+def _score(
+    predictor: Predictor,
+    films: Sequence[LabelledFilm],
+    options: ReleaseOptions,
+    progress: Progress | None,
+    what: str,
+) -> Scores:
+    def report(done: int) -> None:
+        if progress is not None:
+            progress(what, done, len(films))
+
+    return score_films(predictor, films, workers=options.workers, progress=report)
+
+
+def _evaluations(
+    scores: Scores, split: str, run: TrainedRun, card: Card, options: ReleaseOptions
+) -> list[Evaluation]:
+    """Pooled and per source, each with the command that measures it again."""
+    thresholds: dict[str, float] = {name: point.threshold for name, point in card.operating_points.items()}
+    labels = "".join(
+        f" --{'positive' if target else 'negative'} {label}"
+        for label, target in sorted(run.data.targets.items())
+        if dict(run.data.targets) != dict(DEFAULT_TARGETS)
+    )
+    command = f"pneumoscope evaluate {options.name} --manifest {options.manifest_name} --root ROOT"
+    command += f" --split {split}{labels}"
+    evaluations = []
+    for summary in summarise(scores, thresholds):
+        sources = (run.data.sources or ()) if summary.group == POOLED else (summary.group,)
+        chosen = "".join(f" --source {source}" for source in sources)
+        evaluations.append(card_evaluation(summary, f"{summary.group}:{split}", command + chosen))
+    return evaluations

@@ -1,0 +1,102 @@
+"""What a card says in words: who was in the training films, whose they are, and what cannot be claimed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pneumoscope.data.manifest import ManifestRow
+from pneumoscope.data.sources.contract import Source
+from pneumoscope.training.recipe import DataChoice
+
+__all__ = ["INTENDED_USE", "intended_population", "limitations", "training_data"]
+
+INTENDED_USE = (
+    "Research use only; not a medical device. It tells frontal chest radiographs with signs of pneumonia "
+    "from normal ones and shows where the network saw its evidence, for research on and teaching of such "
+    "methods. No diagnosis, triage or treatment may rest on it."
+)
+
+_GENERAL_LIMITATIONS = (
+    "Research use only; not a medical device.",
+    "It knows frontal chest films. Lateral views, other modalities and other parts of the body are outside "
+    "of what it was made for, also where they are not refused.",
+    "It answers pneumonia or normal. What it gives on a film with another disease (effusion, tumour, heart "
+    "failure, tuberculosis) is not a statement about that disease.",
+    "Labels are those of public data sets. Some were text-mined from reports or follow from a laboratory "
+    "test, so that a share of them does not say what the film shows.",
+    "Thresholds were chosen on validation films of the training sources. On films of other hospitals, "
+    "machines or ages, sensitivity and specificity shift; between the training and the official test films "
+    "of the Kermany set they are known to do so. Measure on your own films before relying on a threshold.",
+    "The map is exact evidence of this network on a coarse grid. It is not the outline of a lesion.",
+)
+
+
+def _used(rows: Iterable[ManifestRow], data: DataChoice, split: str) -> dict[str, list[ManifestRow]]:
+    """Films of one split that the recipe uses, by source, sources in order."""
+    by_source: dict[str, list[ManifestRow]] = defaultdict(list)
+    for row in rows:
+        chosen = data.sources is None or row.source in data.sources
+        if row.split == split and row.label in data.targets and chosen:
+            by_source[row.source].append(row)
+    return dict(sorted(by_source.items()))
+
+
+def _patients(rows: Iterable[ManifestRow]) -> int:
+    return len({row.patient or f"film {row.path}" for row in rows})
+
+
+def training_data(
+    rows: Sequence[ManifestRow], data: DataChoice, facts: Mapping[str, Source]
+) -> tuple[dict[str, Any], ...]:
+    """One entry per source that was trained on, with counts of films of the train split.
+
+    Args:
+        rows: of the manifest.
+        data: sources and targets of the recipe.
+        facts: what sources declare, by name; a source without is a user's own.
+    """
+    entries = []
+    for source, films in _used(rows, data, "train").items():
+        declared = facts.get(source)
+        entries.append(
+            {
+                "name": source,
+                "films": len(films),
+                "patients": _patients(films),
+                **{label: sum(film.label == label for film in films) for label in sorted(data.targets)},
+                "population": ", ".join(sorted({film.population or "unknown" for film in films})),
+                "licence": declared.licence if declared else "not declared",
+                "citation": declared.citation if declared else "not declared",
+            }
+        )
+    return tuple(entries)
+
+
+def intended_population(rows: Sequence[ManifestRow], data: DataChoice) -> str:
+    """Who was in the training films, in a sentence of counts."""
+    by_population: dict[str, list[ManifestRow]] = defaultdict(list)
+    for films in _used(rows, data, "train").values():
+        for film in films:
+            by_population[film.population or "unknown age"].append(film)
+    parts = [
+        f"{population}: {len(films):,} films of {_patients(films):,} patients"
+        for population, films in sorted(by_population.items())
+    ]
+    return f"{'; '.join(parts)}. Films of anybody else are outside of what was learnt."
+
+
+def limitations(rows: Sequence[ManifestRow], data: DataChoice) -> tuple[str, ...]:
+    """What cannot be claimed: in general, and for these very training and validation films."""
+    trained, validated = _used(rows, data, "train"), _used(rows, data, "validation")
+    sentences = list(_GENERAL_LIMITATIONS)
+    for source, films in trained.items():
+        labels = {film.label for film in films}
+        if len({data.targets[str(label)] for label in labels}) == 1:
+            shown = " or ".join(sorted(str(label) for label in labels))
+            sentences.append(
+                f"Every training film of {source} is {shown}: whatever tells these films apart may pass for "
+                "the label, so that figures pooled over sources flatter the model."
+            )
+        if source not in validated:
+            sentences.append(f"No film of {source} was left for validation.")
+    return tuple(sentences)
