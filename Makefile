@@ -15,13 +15,13 @@ SOURCES := $(shell find src -type f -not -name '*.pyc' | sed 's/ /\\ /g')
 
 # The first Python of at least 3.11 that can make virtual environments, or a sentence saying what to install.
 define find_python
-old=; bare=; \
-for python in $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14; do \
-	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { old="$$old $$python"; continue; }; \
-	"$$python" -c 'import ensurepip, venv' 2>/dev/null && break; \
-	bare="$$python"; python=; \
+bare=; found=; \
+for python in $(or $(PYTHON),python3 python3.11 python3.12 python3.13 python3.14); do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then found="$$python"; break; fi; \
+	bare="$$python"; \
 done; \
-if ! "$$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+if [ -z "$$found" ]; then \
 	if [ -n "$$bare" ]; then echo "$$bare cannot make virtual environments. On Debian or Ubuntu: sudo apt-get install python3-venv" >&2; \
 	else echo "No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; fi; \
 	exit 1; \
@@ -72,7 +72,7 @@ clean: ## Remove the environments, the demo's output and all caches
 # The light environment holds a copy of the package, as a user would install it.
 $(DEMO_VENV)/installed: pyproject.toml constraints.txt $(SOURCES)
 	@$(find_python); \
-	if [ ! -x $(DEMO_VENV)/bin/python ]; then "$$python" -m venv $(DEMO_VENV); fi
+	if [ ! -x $(DEMO_VENV)/bin/python ]; then "$$found" -m venv $(DEMO_VENV); fi
 	@echo "Installing into $(DEMO_VENV), without torch ..."
 	@$(DEMO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[sample]'
 	@touch $@
@@ -80,7 +80,7 @@ $(DEMO_VENV)/installed: pyproject.toml constraints.txt $(SOURCES)
 # The full one points to the sources, so that only a change of dependencies installs again.
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(find_python); \
-	if [ ! -x $(VENV)/bin/python ]; then "$$python" -m venv $(VENV); fi
+	if [ ! -x $(VENV)/bin/python ]; then "$$found" -m venv $(VENV); fi
 	@echo "Installing into $(VENV), with torch ..."
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --retries 0 --no-deps -c constraints.txt \
 		--index-url $(TORCH_INDEX) torch torchvision 2>/dev/null \
