@@ -1,7 +1,7 @@
 """Near neighbours among perceptual hashes, in time that grows almost linearly with their number.
 
 Hashes that agree in all bits of some sampled set of bit positions fall into one bucket and are compared; the
-others never meet. With N hashes and sets of log2(N) + 4 bits a bucket holds a handful of strangers however
+others never meet. With N hashes and sets of log2(N) + 1 bits a bucket holds a handful of strangers however
 large N is, so that the work is N log N per table. The sets are disjoint slices of a few random orders of the
 256 positions: one order alone finds every pair that differs in fewer bits than it has slices
 (pigeonhole), and the further orders find almost all pairs up to the radius that is asked for.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 __all__ = ["SearchPlan", "near_pairs", "plan_search"]
 
-_RECALL_AT = 24
+_RECALL_AT = 32
 _RECALL = 0.995
 _PAIRS_AT_ONCE = 4_000_000
 
@@ -52,9 +52,9 @@ def plan_search(count: int, *, bits: int = 256, seed: int = 0) -> SearchPlan:
         seed: draws the orders of the bit positions.
 
     Returns:
-        A plan whose expected recall at a distance of 24 bits is at least 99.5 %.
+        A plan whose expected recall at a distance of 32 bits is at least 99.5 %.
     """
-    width = min(max(12, math.ceil(math.log2(max(count, 2))) + 4), bits)
+    width = min(max(12, math.ceil(math.log2(max(count, 2))) + 1), bits)
     agree = math.comb(bits - _RECALL_AT, width) / math.comb(bits, width)
     tables_needed = math.log(1.0 - _RECALL) / math.log(1.0 - agree)
     slices = bits // width
