@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 
 from pneumoscope.errors import RejectedFilmError
 
-__all__ = ["FilmFacts", "film_facts"]
+__all__ = ["FilmFacts", "film_facts", "is_radiography"]
 
 _RADIOGRAPHY = frozenset({"CR", "DX", "RG"})  # RG: a digitised film
 _MODALITY_NAMES = {
@@ -121,22 +121,28 @@ def _meanings(header: Dataset, keyword: str) -> str:
     return " ".join(_text(item, "CodeMeaning") for item in header.get(keyword) or ())
 
 
+def is_radiography(header: Dataset) -> bool:
+    """Whether a header says CR, DX or RG, or names a radiograph's SOP class where it states no modality."""
+    return _stated_modality(header) in _RADIOGRAPHY
+
+
+def _stated_modality(header: Dataset) -> str:
+    return _text(header, "Modality") or _SOP_CLASS_MODALITY.get(str(header.get("SOPClassUID")), "")
+
+
 def _modality(header: Dataset, source: str) -> str:
-    sop_class = str(header.get("SOPClassUID") or "")
-    modality = _text(header, "Modality") or _SOP_CLASS_MODALITY.get(sop_class, "")
-    sop_class_refutes = (
-        sop_class and sop_class not in _SOP_CLASS_MODALITY and not sop_class.startswith(_SECONDARY_CAPTURE)
-    )
+    modality = _stated_modality(header)
+    remedy = "send a chest radiograph of modality CR or DX"
+    if not modality:
+        raise RejectedFilmError(source, "its header does not state the modality", remedy)
     if modality not in _RADIOGRAPHY:
-        code = modality if modality.isalpha() else "unknown"
-        name = _MODALITY_NAMES.get(modality, "not a radiograph")
-        what = f"its modality is {code} ({name})" if modality else "it does not state its modality"
-        raise RejectedFilmError(source, what, "send a chest radiograph of modality CR or DX")
-    if sop_class_refutes:
+        name = _MODALITY_NAMES.get(modality)
+        what = f"{modality} ({name})" if name else "not radiography"
+        raise RejectedFilmError(source, f"its modality is {what}", remedy)
+    sop_class = str(header.get("SOPClassUID") or "")
+    if sop_class and sop_class not in _SOP_CLASS_MODALITY and not sop_class.startswith(_SECONDARY_CAPTURE):
         raise RejectedFilmError(
-            source,
-            f"its SOP class is no radiograph's although its modality is {modality}",
-            "send a chest radiograph of modality CR or DX",
+            source, f"its modality is {modality}, but its SOP class is not a radiograph's", remedy
         )
     return modality
 

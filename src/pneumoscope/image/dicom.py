@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.filereader import data_element_generator
 
 from pneumoscope.errors import RejectedFilmError, UnreadableFilmError
-from pneumoscope.image.acceptance import film_facts
+from pneumoscope.image.acceptance import film_facts, is_radiography
 from pneumoscope.image.codecs import stored_words
 from pneumoscope.image.decoding import StructureError, decoding, noted_warnings
 from pneumoscope.image.greyscale import grey_table
@@ -98,28 +98,28 @@ def _transfer_syntax(film: FileDataset) -> uid.UID:
     return uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
 
 
-def _check_image(film: Dataset, source: str) -> None:
-    """Refuse DICOM objects that hold no image, several, or a coloured one."""
+def _check_image(film: FileDataset, source: str) -> None:
+    """Refuse DICOM objects that hold no image."""
     sop_class = uid.UID(str(film.get("SOPClassUID") or film.file_meta.get("MediaStorageSOPClassUID") or ""))
     if "DirectoryRecordSequence" in film or sop_class == uid.MediaStorageDirectoryStorage:
         raise RejectedFilmError(
             source, "it is a DICOMDIR, an index of other files", "name the films themselves"
         )
-    if "PixelData" not in film:
-        if "Rows" in film or not film:
-            raise UnreadableFilmError(source, "the DICOM file is cut short: it has no pixel data", _EXPORT)
-        what = f" ({sop_class.name})" if sop_class.is_valid and sop_class.name != sop_class else ""
-        raise RejectedFilmError(source, f"the DICOM object holds no image{what}", "send a chest radiograph")
+    if "PixelData" in film:
+        return
+    if "Rows" in film or not film or is_radiography(film):
+        raise UnreadableFilmError(source, "the DICOM file is cut short: it has no pixel data", _EXPORT)
+    what = f" ({sop_class.name})" if sop_class.name != sop_class else ""
+    raise RejectedFilmError(source, f"the DICOM object holds no image{what}", "send a chest radiograph")
+
+
+def _check_pixel_format(film: Dataset, source: str) -> None:
     frames = int(film.get("NumberOfFrames") or 1)
     check_declared_size(source, int(film.Rows), int(film.Columns), frames)
     if frames > 1:
         raise RejectedFilmError(source, f"the file holds {frames:,} images", "send one film per file")
-
-
-def _check_pixel_format(film: Dataset, source: str) -> None:
     check_sides(source, int(film.Rows), int(film.Columns))
-    photometric = str(film.get("PhotometricInterpretation", "")).strip()
-    if film.SamplesPerPixel != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
+    if film.SamplesPerPixel != 1 or film.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
         raise RejectedFilmError(
             source, "it is a colour image, not a radiograph", "send a film of MONOCHROME1 or MONOCHROME2"
         )

@@ -89,32 +89,28 @@ def _shares(values: Values, header: Dataset, notes: list[str]) -> Shares:
     if header.get("VOILUTSequence"):
         item = header.VOILUTSequence[0]
         return _look_up(np.rint(modality).astype(np.int64), item) / _full_scale(item)
+    if high == low or not np.isfinite(modality).all():
+        raise StructureError("the DICOM header maps all values to one or to none")
     if header.get("WindowCenter") is not None and header.get("WindowWidth") is not None:
-        try:
-            shown = apply_windowing(modality, header)
-        except (ValueError, TypeError, IndexError):
-            notes.append("the window in the header is invalid; the whole range of values is shown")
-        else:
-            first, last = _window_range(values, header, high)
-            return np.asarray((shown - first) / (last - first), dtype=np.float64)
-    if high == low:
-        raise StructureError("the DICOM header maps all values to one")
+        shares = _windowed(modality, values, header, high)
+        if np.isfinite(shares).all():
+            return shares
+        notes.append("the window in the header is invalid; the whole range of values is shown")
     return (modality - low) / (high - low)
 
 
-def _window_range(values: Values, header: Dataset, full_scale: float) -> tuple[float, float]:
-    """What `apply_windowing` yields below and above the window; swapped by a negative slope."""
-    ends = (
-        np.array([0.0, full_scale])
-        if header.get("ModalityLUTSequence")
-        else values[[0, -1]].astype(np.float64)
-    )
-    if header.get("RescaleSlope") is not None and header.get("RescaleIntercept") is not None:
-        ends = ends * float(header.RescaleSlope) + float(header.RescaleIntercept)
-    first, last = (float(end) for end in ends)
-    if first == last:
-        raise StructureError("the DICOM header maps all values to one")
-    return first, last
+def _windowed(modality: Shares, values: Values, header: Dataset, full_scale: float) -> Shares:
+    """Share of full brightness by the first window; not finite where the window is invalid."""
+    ends = np.array([0.0, full_scale]) if header.get("ModalityLUTSequence") else values[[0, -1]].astype(float)
+    try:
+        with np.errstate(all="ignore"):  # a steep sigmoid overflows towards its proper end
+            shown = apply_windowing(modality, header)
+            # What pydicom yields below and above the window; a negative slope swaps them.
+            if header.get("RescaleSlope") is not None and header.get("RescaleIntercept") is not None:
+                ends = ends * float(header.RescaleSlope) + float(header.RescaleIntercept)
+            return np.asarray((shown - ends[0]) / (ends[1] - ends[0]), dtype=np.float64)
+    except (ValueError, TypeError, IndexError):
+        return np.full(values.shape, np.nan)
 
 
 def _look_up(values: Values, item: Dataset) -> NDArray[np.int64]:

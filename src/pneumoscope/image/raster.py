@@ -34,9 +34,12 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
 }
 _OUTLINES = {"PNG": png_outline, "JPEG": jpeg_outline, "WEBP": webp_outline}
 _METADATA_WARNING = "the image file's metadata are damaged; its pixels could be read"
+_NARROWED = "the 16-bit image has several channels; only the upper 8 bits of each were read"
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
 _PHOTOMETRIC = 262
+_TILE_WIDTH = 322
+_TILE_HEIGHT = 323
 _COLOUR_SAMPLE = 512
 
 
@@ -64,12 +67,13 @@ def raster_pixels(data: bytes, kind: str, source: str, notes: list[str]) -> Pixe
             _check_sample_format(outline, kind, source, notes)
         with noted_warnings(notes, _METADATA_WARNING):
             # The plugin itself: Image.open would guess the format, follow multi-picture headers, and check
-            # the size only after reading it.
-            image = _PLUGINS[kind](BytesIO(data), source)
+            # the size only after reading it. No file name: Pillow would map that file instead of `data`.
+            image = _PLUGINS[kind](BytesIO(data))
             check_declared_size(source, image.height, image.width)
             _check_single(image, source)
-            if kind == "TIFF":
-                image.load()
+            if isinstance(image, TiffImageFile):
+                _check_tiff(image, source, notes)
+                image.load()  # it parses more metadata
         image.load()
         return image_pixels(image, source, notes)
 
@@ -84,7 +88,16 @@ def _check_sample_format(outline: Outline, kind: str, source: str, notes: list[s
             "save it as 16-bit PNG",
         )
     if outline.bits == 16 and outline.channels > 1:
-        notes.append("the 16-bit image has several channels; only the upper 8 bits of each were read")
+        notes.append(_NARROWED)
+
+
+def _check_tiff(image: TiffImageFile, source: str, notes: list[str]) -> None:
+    tags = image.tag_v2
+    # Tiles are decoded whole, however small the image is that they cover.
+    check_declared_size(source, int(tags.get(_TILE_HEIGHT, 1)), int(tags.get(_TILE_WIDTH, 1)))
+    bits = tags.get(_BITS_PER_SAMPLE, (8,))
+    if len(bits) > 1 and max(bits) > 8:
+        notes.append(_NARROWED)
 
 
 def _several_images(source: str, frames: int) -> RejectedFilmError:
@@ -118,6 +131,7 @@ def image_pixels(image: Image.Image, source: str, notes: list[str]) -> Pixels:
     check_declared_size(source, image.height, image.width)
     with decoding(source, "image"), noted_warnings(notes, _METADATA_WARNING):
         _check_single(image, source)
+        image.load()  # before the orientation is asked for: TIFF applies its own
         orientation = image.getexif().get(_ORIENTATION, 1)
     with decoding(source, "image"):
         return _upright(_grey(image, source, notes), orientation)
@@ -139,8 +153,12 @@ def _grey(image: Image.Image, source: str, notes: list[str]) -> Pixels:
         raise RejectedFilmError(
             source, "it has one bit per pixel, only black and white", "send the film with its grey levels"
         )
-    if mode in ("LA", "La", "PA", "RGBA", "RGBa") or (mode == "P" and "transparency" in image.info):
+    if mode in ("LA", "PA", "RGBA", "RGBa") or (mode == "P" and "transparency" in image.info):
         image = _opaque(image, notes)
+    elif mode not in ("RGB", "RGBX", "P", "CMYK", "YCbCr", "HSV"):
+        raise UnreadableFilmError(
+            source, f"its pixels are of the unusual kind {mode}", "save it as 8-bit grey PNG"
+        )
     colour = image if image.mode == "RGB" else image.convert("RGB")
     share = coloured_share(colour)
     if share > COLOURED_SHARE:
