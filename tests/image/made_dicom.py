@@ -1,9 +1,11 @@
 """DICOM films made on the spot, in every transfer syntax that the installed libraries can write."""
 
+import subprocess
+import sys
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
-import gdcm
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
@@ -121,25 +123,14 @@ def compressed(pixels: NDArray[Any], bits: int, syntax: uid.UID) -> bytes:
 
 
 def _gdcm_frame(pixels: NDArray[Any], bits: int, syntax: uid.UID) -> bytes:
-    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
-    data = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
-    element.SetByteStringValue(data)
-    image = gdcm.Image()
-    image.SetNumberOfDimensions(2)
-    image.SetDimensions((pixels.shape[1], pixels.shape[0], 1))
-    image.SetPhotometricInterpretation(
-        gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.MONOCHROME2)
+    arguments = [str(number) for number in (*pixels.shape, pixels.dtype.itemsize, bits)]
+    done = subprocess.run(
+        [sys.executable, "-P", str(Path(__file__).with_name("gdcm_encoder.py")), *arguments, str(syntax)],
+        input=pixels.astype(pixels.dtype.newbyteorder("<")).tobytes(),
+        capture_output=True,
+        check=True,
     )
-    image.SetPixelFormat(gdcm.PixelFormat(1, pixels.dtype.itemsize * 8, bits, bits - 1, 0))
-    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.ExplicitVRLittleEndian))
-    image.SetDataElement(element)
-    change = gdcm.ImageChangeTransferSyntax()
-    change.SetInput(image)
-    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(syntax))))
-    if not change.Change():
-        raise RuntimeError(f"GDCM cannot encode {bits} bits as {syntax.name}")
-    frame = change.GetOutput().GetDataElement().GetSequenceOfFragments().GetFragment(0).GetByteValue()
-    return frame.GetBuffer().encode("utf-8", "surrogateescape")
+    return done.stdout
 
 
 def _even(data: bytes) -> bytes:

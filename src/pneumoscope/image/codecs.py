@@ -5,8 +5,8 @@
 | uncompressed, deflated                   | numpy                            |
 | RLE                                      | pydicom                          |
 | JPEG baseline, JPEG extended of 8 bits   | Pillow (libjpeg-turbo)           |
-| JPEG extended of 12 bits, JPEG lossless  | GDCM                             |
-| JPEG-LS                                  | GDCM (CharLS)                    |
+| JPEG extended of 12 bits, JPEG lossless  | GDCM, in a process of its own    |
+| JPEG-LS                                  | GDCM, in a process of its own    |
 | JPEG 2000                                | pylibjpeg-openjpeg (OpenJPEG)    |
 
 Every compressed frame declares its own size; it must agree with the header before a decoder sees it.
@@ -16,7 +16,6 @@ Source: DICOM PS3.5, 8.2 and annex A.4.
 from io import BytesIO
 from typing import Any
 
-import gdcm
 import numpy as np
 from numpy.typing import NDArray
 from openjpeg.utils import decode as decode_jpeg2000
@@ -26,7 +25,8 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 
-from pneumoscope.image.decoding import StructureError
+from pneumoscope.image.decoding import DICOM_WARNING, StructureError, noted_warnings
+from pneumoscope.image.gdcm_process import decode_with_gdcm
 from pneumoscope.image.radiograph import Pixels
 from pneumoscope.image.structure import Outline, jpeg2000_outline, jpeg_outline
 
@@ -48,12 +48,13 @@ _JPEG_LS = frozenset({uid.JPEGLSLossless, uid.JPEGLSNearLossless})
 _JPEG_2000 = frozenset({uid.JPEG2000Lossless, uid.JPEG2000})
 
 
-def stored_words(film: Dataset, syntax: uid.UID) -> Pixels:
+def stored_words(film: Dataset, syntax: uid.UID, notes: list[str]) -> Pixels:
     """Decode the pixels of a single-frame, one-channel film.
 
     Args:
         film: with Pixel Data, Rows, Columns, Bits Allocated (8 or 16), Bits Stored.
         syntax: Transfer Syntax UID.
+        notes: sentences for the person who reads the result are appended.
 
     Returns:
         (Rows, Columns) uint8 or uint16 by Bits Allocated: words with any sign bit as just another bit.
@@ -66,9 +67,11 @@ def stored_words(film: Dataset, syntax: uid.UID) -> Pixels:
     if syntax in UNCOMPRESSED:
         words = _uncompressed(film, syntax)
     elif syntax == uid.RLELossless:
-        words, _ = get_decoder(syntax).as_array(film, index=0, raw=True)
+        with noted_warnings(notes, DICOM_WARNING):
+            words, _ = get_decoder(syntax).as_array(film, index=0, raw=True)
     elif syntax in _LOSSY_JPEG | _LOSSLESS_JPEG | _JPEG_LS | _JPEG_2000:
-        frame = get_frame(film.PixelData, 0, number_of_frames=1)
+        with noted_warnings(notes, DICOM_WARNING):
+            frame = get_frame(film.PixelData, 0, number_of_frames=1)
         outline = jpeg2000_outline(frame) if syntax in _JPEG_2000 else jpeg_outline(frame)
         _check_agreement(outline, film)
         words = _decode(frame, outline, film, syntax)
@@ -127,21 +130,5 @@ def _gdcm(frame: bytes, outline: Outline, film: Dataset, syntax: uid.UID) -> Int
     # the standard error stream.
     allocated = 8 if outline.bits <= 8 else 12 if syntax == uid.JPEGExtended12Bit else 16
     stored = min(outline.bits, allocated)
-    fragment = gdcm.Fragment()
-    fragment.SetByteStringValue(frame)
-    fragments = gdcm.SequenceOfFragments.New()
-    fragments.AddFragment(fragment)
-    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
-    element.SetValue(fragments.__ref__())
-    image = gdcm.Image()
-    image.SetNumberOfDimensions(2)
-    image.SetDimensions((int(film.Columns), int(film.Rows), 1))
-    image.SetDataElement(element)
-    image.SetPhotometricInterpretation(
-        gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.MONOCHROME2)
-    )
-    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(syntax))))
-    image.SetPixelFormat(gdcm.PixelFormat(1, allocated, stored, stored - 1, 0))
-    # GDCM hands its char* over as str.
-    data = image.GetBuffer().encode("utf-8", "surrogateescape")
-    return np.frombuffer(data, np.uint8 if allocated == 8 else np.uint16)
+    data = decode_with_gdcm(frame, (int(film.Rows), int(film.Columns)), allocated, stored, str(syntax))
+    return np.frombuffer(data, np.uint8 if allocated == 8 else "<u2")

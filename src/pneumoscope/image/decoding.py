@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from pneumoscope.errors import UnreadableFilmError
 
-__all__ = ["DECODER_ERRORS", "StructureError", "decoding", "noted_warnings"]
+__all__ = ["DECODER_ERRORS", "DICOM_WARNING", "StructureError", "decoding", "noted_warnings"]
 
 DECODER_ERRORS: tuple[type[Exception], ...] = (
     OSError,  # Pillow: truncated, unidentified, broken data stream, encoder errors; also plain I/O
@@ -27,6 +27,8 @@ DECODER_ERRORS: tuple[type[Exception], ...] = (
     AssertionError,  # Pillow: sizes that contradict each other
 )
 """What decoders really raise on damaged files; our own `FilmError` is none of these."""
+
+DICOM_WARNING = "the DICOM file breaks the standard in places; what was needed of it could be read"
 
 # `warnings.catch_warnings` swaps a global of the interpreter: two threads inside it at once would leave the
 # filters of one behind for the whole process.

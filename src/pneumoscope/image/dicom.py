@@ -11,14 +11,13 @@ from pydicom.filereader import data_element_generator
 from pneumoscope.errors import RejectedFilmError, UnreadableFilmError
 from pneumoscope.image.acceptance import film_facts, is_radiography
 from pneumoscope.image.codecs import stored_words
-from pneumoscope.image.decoding import StructureError, decoding, noted_warnings
+from pneumoscope.image.decoding import DICOM_WARNING, StructureError, decoding, noted_warnings
 from pneumoscope.image.greyscale import grey_table
 from pneumoscope.image.limits import MAX_FILE_BYTES, check_declared_size, check_sides
 from pneumoscope.image.radiograph import Radiograph
 
 __all__ = ["read_dicom"]
 
-_HEADER_WARNING = "the DICOM header breaks the standard in places; what was needed of it could be read"
 _EXPORT = "export the film again from the archive"
 
 
@@ -38,15 +37,15 @@ def read_dicom(data: bytes, source: str) -> Radiograph:
         RejectedFilmError: another modality, body part or view, colour, several frames, or no image.
     """
     notes: list[str] = []
-    with noted_warnings(notes, _HEADER_WARNING), decoding(source, "DICOM"):
-        film = _parse(data)
-        syntax = _transfer_syntax(film)
-        _check_image(film, source)
-        facts = film_facts(film, source, notes)
-        _check_pixel_format(film, source)
-        table = grey_table(film, notes)
-        words = stored_words(film, syntax)
-        pixels = table[words]
+    with decoding(source, "DICOM"):
+        with noted_warnings(notes, DICOM_WARNING):
+            film = _parse(data)
+            syntax = _transfer_syntax(film)
+            _check_image(film, source)
+            facts = film_facts(film, source, notes)
+            _check_pixel_format(film, source)
+            table = grey_table(film, notes)
+        pixels = table[stored_words(film, syntax, notes)]
     return Radiograph(
         pixels=pixels,
         source=source,
