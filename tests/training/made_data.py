@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from generated import chest_like
 from PIL import Image
 
+from generated import chest_like
 from pneumoscope.data.cache import PlateCache, build_cache, cache_name
 from pneumoscope.data.manifest import ManifestRow
 from pneumoscope.training.recipe import Recipe

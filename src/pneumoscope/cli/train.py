@@ -121,7 +121,7 @@ def _say_what_it_trains_on(recipe: "Recipe", rows: "list[ManifestRow]") -> None:
     )
     if not (counts["validation", 0] and counts["validation", 1]):
         print(
-            "warning: validation films of both targets are missing: there is no AUC to choose an epoch by, so "
+            "warning: validation films of both targets are missing: there is no AUC to choose an epoch by; "
             "the last one's weights are kept, and nothing stops early",
             file=sys.stderr,
         )

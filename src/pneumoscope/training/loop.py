@@ -10,7 +10,7 @@ before. So a run that was killed and resumed computes what an undisturbed one do
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from pneumoscope.errors import DataError, RecipeError
 from pneumoscope.models import PooledClassifier
 from pneumoscope.training.batches import Batch, BatchMaker, check_batch_size, prefetch
 from pneumoscope.training.dataset import Plates, select_films
+from pneumoscope.training.depthwise import FastDepthwise
 from pneumoscope.training.distributed import Processes
 from pneumoscope.training.losses import binary_cross_entropy, focal_loss, map_loss, smooth
 from pneumoscope.training.optimiser import schedule_factor, set_learning_rate
@@ -158,6 +159,7 @@ def _train_epoch(
     """Train from `run.progress.step` to the end of the epoch."""
     progress, device = run.progress, processes.device
     memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
     saved = time.monotonic()
     network.train()
     with closing(prefetch(make, progress.step, epoch.steps)) as batches:
@@ -173,7 +175,7 @@ def _train_epoch(
             set_learning_rate(run.optimiser, rate * run.plateau.factor)
             # Dropout draws from torch's global generator; nothing else in a step does.
             torch.manual_seed(seed_of(recipe.seed, 2, epoch.number, progress.step, processes.rank))
-            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+            with autocast, FastDepthwise() if device.type == "cpu" else nullcontext():
                 logit, cam = network(batch.inputs)
             classification, mapped = _losses(recipe.loss, logit, cam, run.model.bias, batch)
             run.optimiser.zero_grad()
