@@ -33,7 +33,18 @@ def make_run(place: Path, **recipe: Any) -> MadeRun:
     write_manifest(rows, manifest)
     recipe_file = place / "recipe.yaml"
     recipe_file.write_text(yaml.safe_dump(make_recipe(**recipe).model_dump(mode="json")))
-    options = ["--manifest", manifest, "--root", root, "--out", directory, "--device", "cpu", "--workers", "1"]
+    options = [
+        "--manifest",
+        manifest,
+        "--root",
+        root,
+        "--out",
+        directory,
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+    ]
     result = CliRunner().invoke(app, ["train", str(recipe_file), *map(str, options)], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return MadeRun(directory, manifest, root)

@@ -26,7 +26,7 @@ def evaluate(
     data: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FOLDER|CSV]",
+            metavar="FOLDER|CSV",
             help="A folder with NORMAL and PNEUMONIA, or a csv with path,label[,patient,source].",
         ),
     ] = None,

@@ -1,0 +1,159 @@
+import csv
+import json
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from evaluation.tiny_films import tiny_films
+from pneumoscope.cli.main import app
+from pneumoscope.data.manifest import ManifestRow, write_manifest
+from pneumoscope.errors import BundleError, UsageError
+from pneumoscope.runtime.bundle import open_bundle
+from pneumoscope.runtime.predictor import Predictor
+from tiny_bundle import make_tiny_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    return make_tiny_bundle(tmp_path / "bundle")
+
+
+@pytest.fixture
+def films(tmp_path):
+    return tiny_films(tmp_path / "films")
+
+
+@pytest.fixture
+def manifest(tmp_path, films):
+    rows = [
+        ManifestRow(
+            source=film.source,
+            path=film.path.name,
+            sha256=f"{number:064}",
+            bytes=1,
+            label="PNEUMONIA" if film.target else "NORMAL",
+            patient=film.patient,
+            split="test",
+        )
+        for number, film in enumerate(films)
+    ]
+    rows[0] = replace(rows[0], label="OTHER")
+    write_manifest(rows, tmp_path / "manifest.parquet")
+    return tmp_path / "manifest.parquet"
+
+
+def _evaluate(*arguments):
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)], catch_exceptions=False)
+
+
+def _expected_rates(bundle, films):
+    found = [Predictor(open_bundle(bundle)).predict(film.path).finding == "PNEUMONIA" for film in films]
+    positives = [hit for hit, film in zip(found, films, strict=True) if film.target]
+    negatives = [not hit for hit, film in zip(found, films, strict=True) if not film.target]
+    return sum(positives) / len(positives), sum(negatives) / len(negatives)
+
+
+def test_a_manifest_is_measured_as_predict_scores_it(bundle, films, manifest, tmp_path):
+    out = tmp_path / "figures.json"
+    result = _evaluate(
+        bundle, "--manifest", manifest, "--root", films[0].path.parent, "--split", "test", "--out", out
+    )
+    assert result.exit_code == 0
+    told = json.loads(out.read_text())
+    pooled = told["groups"][0]
+    assert (pooled["films"], pooled["positives"]) == (23, 12)
+    sensitivity, specificity = _expected_rates(bundle, films[1:])
+    balanced = pooled["operating_points"]["balanced"]["metrics"]
+    assert balanced["sensitivity"]["value"] == pytest.approx(sensitivity)
+    assert balanced["specificity"]["value"] == pytest.approx(specificity)
+    assert "all sources" in result.stdout
+    assert f"{pooled['metrics']['auc']['value']:.3f}" in result.stdout
+
+
+def test_sources_and_labels_are_chosen(bundle, films, manifest, tmp_path):
+    out = tmp_path / "figures.json"
+    chosen = ["--source", "east", "--negative", "OTHER"]
+    _evaluate(
+        bundle,
+        "--manifest",
+        manifest,
+        "--root",
+        films[0].path.parent,
+        "--split",
+        "test",
+        *chosen,
+        "--out",
+        out,
+    )
+    (group,) = json.loads(out.read_text())["groups"]
+    assert (group["group"], group["films"], group["positives"]) == ("east", 7, 6)
+
+
+def test_a_folder_is_measured(bundle, films, tmp_path):
+    for film in films:
+        place = tmp_path / "mine" / ("PNEUMONIA" if film.target else "NORMAL")
+        place.mkdir(parents=True, exist_ok=True)
+        (place / film.path.name).write_bytes(film.path.read_bytes())
+    out = tmp_path / "figures.json"
+    _evaluate(bundle, tmp_path / "mine", "--out", out)
+    (group,) = json.loads(out.read_text())["groups"]
+    sensitivity, _ = _expected_rates(bundle, films)
+    assert (group["group"], group["films"], group["patients"]) == ("mine", 24, 24)
+    rates = group["operating_points"]["balanced"]["metrics"]
+    assert rates["sensitivity"]["value"] == pytest.approx(sensitivity)
+
+
+def test_a_csv_is_measured_and_every_score_written(bundle, films, tmp_path):
+    table, scores = tmp_path / "mine.csv", tmp_path / "scores.csv"
+    with table.open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["path", "label", "patient"])
+        lines.writerows([film.path, ["normal", "pneumonia"][film.target], film.patient] for film in films)
+    result = _evaluate(bundle, table, "--scores", scores)
+    assert result.exit_code == 0
+    with scores.open() as file:
+        written = {line["path"]: float(line["logit"]) for line in csv.DictReader(file)}
+    predictor = Predictor(open_bundle(bundle))
+    assert written == {str(film.path): predictor.predict(film.path).logit for film in films}
+
+
+def test_a_bad_film_is_named_and_the_others_measured(bundle, films, manifest):
+    films[4].path.write_text("no image")
+    result = _evaluate(bundle, "--manifest", manifest, "--root", films[0].path.parent, "--split", "test")
+    assert result.exit_code == 0
+    assert f"{films[4].path}: error:" in result.stderr
+    assert "22" in result.stdout
+
+
+def test_two_bundles_are_compared(bundle, films, manifest, tmp_path):
+    rival = make_tiny_bundle(tmp_path / "rival", name="rival", temperature=3.0)
+    out = tmp_path / "figures.json"
+    places = ["--manifest", manifest, "--root", films[0].path.parent, "--split", "test"]
+    result = _evaluate(bundle, *places, "--compare", rival, "--out", out)
+    told = json.loads(out.read_text())
+    assert told["compared_with"] == "rival 0.1.0"
+    # The same network at another temperature orders films alike.
+    assert told["comparison"][0]["auc"]["difference"]["value"] == pytest.approx(0.0)
+    assert told["comparison"][0]["auc"]["p_value"] == pytest.approx(1.0)
+    assert "DeLong" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name films to measure"),
+        (["--manifest", "m.parquet"], "name films to measure"),
+        (["absent"], "absent does not exist"),
+        ([".", "--split", "test"], "--split belongs to a manifest"),
+        ([".", "--source", "kermany"], "--source belongs to a manifest"),
+    ],
+)
+def test_wrong_usage_says_what_to_do(bundle, arguments, message):
+    with pytest.raises(UsageError, match=message):
+        _evaluate(bundle, *arguments)
+
+
+def test_an_unknown_bundle_is_refused(films):
+    with pytest.raises(BundleError, match="there is no bundle 'nothing'"):
+        _evaluate("nothing", films[0].path.parent)

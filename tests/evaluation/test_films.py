@@ -1,0 +1,123 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from generated import chest_like
+from pneumoscope.errors import DataError, UsageError
+from pneumoscope.evaluation.films import csv_films, folder_films, manifest_films
+
+
+def _row(path, source="east", label="NORMAL", patient="p", split="test"):
+    return SimpleNamespace(path=path, source=source, label=label, patient=patient, split=split)
+
+
+ROWS = [
+    _row("a.png"),
+    _row("b.png", label="PNEUMONIA", patient=None),
+    _row("c.png", source="west", label="PNEUMONIA"),
+    _row("d.png", source="west", label="OTHER", patient="q"),
+    _row("e.png", label="UNCERTAIN"),
+    _row("f.png", label=None),
+    _row("g.png", split="train"),
+    _row("h.png", split=None),
+]
+
+
+def test_a_split_holds_its_labelled_films_only():
+    films = manifest_films(ROWS, Path("root"), "test")
+    assert [(film.path, film.target, film.source) for film in films] == [
+        (Path("root/a.png"), 0, "east"),
+        (Path("root/b.png"), 1, "east"),
+        (Path("root/c.png"), 1, "west"),
+    ]
+    assert films[0].patient == films[2].patient == "p"
+
+
+def test_unknown_patients_are_each_their_own():
+    rows = [_row("a.png", patient=None), _row("b.png", patient=None)]
+    first, second = manifest_films(rows, Path(), "test")
+    assert first.patient != second.patient
+
+
+def test_other_labels_can_be_the_contrast():
+    films = manifest_films(ROWS, Path(), "test", sources=["west"], targets={"PNEUMONIA": 1, "OTHER": 0})
+    assert [film.target for film in films] == [1, 0]
+
+
+def test_an_unknown_source_is_named_with_the_known_ones():
+    with pytest.raises(UsageError, match="'north': it has east, west"):
+        manifest_films(ROWS, Path(), "test", sources=["north"])
+
+
+def test_an_empty_split_is_refused():
+    with pytest.raises(UsageError, match="'validation' of west holds no film"):
+        manifest_films(ROWS, Path(), "validation", sources=["west"])
+
+
+def _folder(place: Path) -> Path:
+    for name in ("Normal/one.png", "pneumonia/deep/two.png", "pneumonia/three.PNG"):
+        path = place / "films" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(chest_like(0, height=32, width=32)).save(path)
+    (place / "films" / "pneumonia" / "notes.txt").write_text("no film")
+    return place / "films"
+
+
+def test_a_folder_gives_its_films_by_subfolder(tmp_path):
+    films = folder_films(_folder(tmp_path))
+    assert [(film.path.name, film.target, film.source) for film in films] == [
+        ("one.png", 0, "films"),
+        ("two.png", 1, "films"),
+        ("three.PNG", 1, "films"),
+    ]
+    assert len({film.patient for film in films}) == 3
+
+
+def test_a_folder_without_a_label_is_refused(tmp_path):
+    (tmp_path / "NORMAL").mkdir()
+    with pytest.raises(UsageError, match="no subfolder PNEUMONIA"):
+        folder_films(tmp_path)
+
+
+def test_a_folder_without_films_is_refused(tmp_path):
+    for label in ("NORMAL", "PNEUMONIA"):
+        (tmp_path / label).mkdir()
+    with pytest.raises(UsageError, match="holds no film"):
+        folder_films(tmp_path)
+
+
+def test_a_csv_gives_its_films_in_order(tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text(
+        "\ufeffpath,label,patient,source,age\n"
+        "a.png,pneumonia,p1,clinic,3\n"
+        "/elsewhere/b.png,NORMAL,,,4\n"
+        "c.png,other,p2,,5\n"
+        '"d, e.png", NORMAL ,p1,,6\n',
+        encoding="utf-8",
+    )
+    films = csv_films(table)
+    assert [(film.path, film.target, film.source) for film in films] == [
+        (tmp_path / "a.png", 1, "clinic"),
+        (Path("/elsewhere/b.png"), 0, "mine"),
+        (tmp_path / "d, e.png", 0, "mine"),
+    ]
+    assert films[0].patient == films[2].patient == "p1" != films[1].patient
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("path,finding\na.png,NORMAL\n", DataError, "no column 'label'"),
+        ("", DataError, "no column 'label'"),
+        ("path,label\na.png,NORMAL\nb.png\n", DataError, "line 3: path or label is empty"),
+        ("path,label\na.png,OTHER\n", UsageError, "lists no film labelled NORMAL or PNEUMONIA"),
+    ],
+)
+def test_a_csv_that_cannot_be_used_says_why(tmp_path, text, error, message):
+    table = tmp_path / "mine.csv"
+    table.write_text(text)
+    with pytest.raises(error, match=message):
+        csv_films(table)

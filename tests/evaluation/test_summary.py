@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from evaluation.samples import families
+from pneumoscope.evaluation.calibration import calibrated_probability
+from pneumoscope.evaluation.scoring import Scores
+from pneumoscope.evaluation.summary import POOLED, card_evaluation, summarise, summarise_group
+
+THRESHOLDS = {"screening": 0.3, "balanced": 0.5, "rule-in": 0.7}
+
+
+def _scores(**changes):
+    sample = families(0, 60, 3, 2.0)
+    logits = sample.scores - 1.0
+    columns = {
+        "paths": tuple(f"{number}.png" for number in range(logits.size)),
+        "targets": sample.labels,
+        "patients": sample.patients,
+        "sources": np.where(np.arange(logits.size) % 9 < 3, "west", "east"),
+        "logits": logits,
+        "probabilities": calibrated_probability(logits),
+        "cams": (),
+        "failures": (),
+    }
+    return Scores(**(columns | changes))
+
+
+def test_every_figure_equals_scikit_learn():
+    scores = _scores()
+    summary = summarise(scores, THRESHOLDS)[0]
+    y, p = scores.targets, scores.probabilities
+    assert (summary.films, summary.patients, summary.positives) == (180, 60, int(y.sum()))
+    assert summary.metrics["auc"].value == pytest.approx(reference.roc_auc_score(y, p))
+    assert summary.metrics["brier"].value == pytest.approx(reference.brier_score_loss(y, p))
+    expected = reference.average_precision_score(y, p)
+    assert summary.metrics["average_precision"].value == pytest.approx(expected)
+    for name, threshold in THRESHOLDS.items():
+        point = summary.operating_points[name]
+        negatives, false_positives, false_negatives, positives = reference.confusion_matrix(
+            y, p >= threshold
+        ).ravel()
+        assert (point.true_negatives, point.false_positives) == (negatives, false_positives)
+        assert (point.false_negatives, point.true_positives) == (false_negatives, positives)
+        assert point.metrics["f1"].value == pytest.approx(reference.f1_score(y, p >= threshold))
+        assert point.metrics["sensitivity"].value == pytest.approx(reference.recall_score(y, p >= threshold))
+        assert point.metrics["specificity"].value == pytest.approx(negatives / (negatives + false_positives))
+        assert point.metrics["accuracy"].value == pytest.approx(reference.accuracy_score(y, p >= threshold))
+
+
+def test_every_interval_holds_its_value():
+    for group in summarise(_scores(), THRESHOLDS):
+        points = [point.metrics for point in group.operating_points.values()]
+        for metrics in (group.metrics, *points):
+            for name, estimate in metrics.items():
+                assert estimate.low <= estimate.value <= estimate.high, name
+
+
+def test_sources_stand_beside_the_pool():
+    scores = _scores()
+    groups = {group.group: group for group in summarise(scores, THRESHOLDS)}
+    assert list(groups) == [POOLED, "east", "west"]
+    assert groups["east"].films + groups["west"].films == groups[POOLED].films == 180
+    west = scores.sources == "west"
+    expected = reference.roc_auc_score(scores.targets[west], scores.probabilities[west])
+    assert groups["west"].metrics["auc"].value == pytest.approx(expected)
+
+
+def test_one_source_is_not_told_twice():
+    groups = summarise(_scores(sources=np.full(180, "east")), THRESHOLDS)
+    assert [group.group for group in groups] == ["east"]
+
+
+@pytest.mark.parametrize(("label", "defined"), [(True, "sensitivity"), (False, "specificity")])
+def test_what_one_label_cannot_say_is_left_out(label, defined):
+    scores = _scores()
+    kept = scores.targets == label
+    group = summarise_group(
+        "tuberculosis", scores.targets[kept], scores.probabilities[kept], scores.patients[kept], THRESHOLDS
+    )
+    assert "auc" not in group.metrics
+    rates = set(group.operating_points["balanced"].metrics)
+    assert defined in rates
+    assert len(rates & {"sensitivity", "specificity"}) == 1
+    assert "brier" in group.metrics
+
+
+def test_a_card_keeps_every_figure_with_its_command():
+    group = summarise(_scores(), THRESHOLDS)[0]
+    evaluation = card_evaluation(group, "all sources:test", "pneumoscope evaluate tiny")
+    assert (evaluation.split, evaluation.command) == ("all sources:test", "pneumoscope evaluate tiny")
+    assert (evaluation.films, evaluation.patients, evaluation.positives) == (180, 60, group.positives)
+    assert evaluation.metrics["auc"] == group.metrics["auc"]
+    point = group.operating_points["rule-in"]
+    assert evaluation.metrics["specificity@rule-in"] == point.metrics["specificity"]
+    assert len(evaluation.metrics) == len(group.metrics) + 3 * len(point.metrics)

@@ -1,0 +1,58 @@
+from pneumoscope.data.manifest import ManifestRow
+from pneumoscope.data.sources import SOURCES
+from pneumoscope.release.facts import intended_population, limitations, training_data
+from pneumoscope.training.recipe import DataChoice
+
+FACTS = {source.name: source for source in SOURCES}
+
+
+def _row(number, source="kermany", label="NORMAL", split="train", **changes):
+    values = {"population": "paediatric", "patient": f"p{number // 2}"} | changes
+    return ManifestRow(source, f"{number}.png", "0" * 64, 1, label=label, split=split, **values)
+
+
+ROWS = [
+    _row(0),
+    _row(1),
+    _row(2, label="PNEUMONIA"),
+    _row(3, label="UNCERTAIN"),
+    _row(4, split="validation"),
+    _row(5, split=None),
+    _row(6, source="clinic", label="PNEUMONIA", population="adult", patient=None),
+    _row(7, source="clinic", label="PNEUMONIA", population="adult", patient=None),
+    _row(8, source="clinic", label="PNEUMONIA", split="test"),
+]
+
+
+def test_every_source_is_listed_with_its_licence():
+    clinic, kermany = training_data(ROWS, DataChoice(), FACTS)
+    assert (kermany["name"], kermany["films"], kermany["patients"]) == ("kermany", 3, 2)
+    assert (kermany["NORMAL"], kermany["PNEUMONIA"], kermany["population"]) == (2, 1, "paediatric")
+    assert "CC BY 4.0" in kermany["licence"]
+    assert "Kermany" in kermany["citation"]
+    assert (clinic["films"], clinic["patients"], clinic["licence"]) == (2, 2, "not declared")
+
+
+def test_sources_that_were_left_out_are_not_listed():
+    entries = training_data(ROWS, DataChoice(sources=("kermany",)), FACTS)
+    assert [entry["name"] for entry in entries] == ["kermany"]
+
+
+def test_the_population_is_counted():
+    assert intended_population(ROWS, DataChoice()).startswith(
+        "adult: 2 films of 2 patients; paediatric: 3 films of 2 patients."
+    )
+
+
+def test_a_source_of_one_label_is_a_limitation():
+    text = "\n".join(limitations(ROWS, DataChoice()))
+    assert "Every training film of clinic is PNEUMONIA" in text
+    assert "Every training film of kermany" not in text
+    assert "No film of clinic was left for validation." in text
+    assert "not a medical device" in text
+
+
+def test_two_labels_of_one_target_are_still_one():
+    rows = [_row(0), _row(1, label="OTHER")]
+    data = DataChoice(targets={"PNEUMONIA": 1, "NORMAL": 0, "OTHER": 0})
+    assert any("kermany is NORMAL or OTHER" in sentence for sentence in limitations(rows, data))

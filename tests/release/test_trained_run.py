@@ -1,0 +1,109 @@
+import json
+
+import pytest
+import torch
+
+from pneumoscope.errors import DataError, RecipeError, UsageError, WeightsError
+from pneumoscope.models import build_model, save_weights
+from pneumoscope.release.trained_run import join_runs, open_run
+from training.made_data import make_recipe
+
+
+def _write_run(directory, *, seed=0, manifest="a" * 64, revision="c0ffee", **recipe):
+    directory.mkdir()
+    made = make_recipe(**recipe)
+    torch.manual_seed(seed)
+    model = build_model(made.model.name, **made.model.options)
+    save_weights(model, directory / "weights.safetensors")
+    (directory / "recipe.json").write_text(made.model_dump_json())
+    (directory / "run.json").write_text(json.dumps({"manifest_sha256": manifest, "code_revision": revision}))
+    return model.eval()
+
+
+def test_a_run_comes_back_as_it_was_trained(tmp_path):
+    model = _write_run(tmp_path / "run", seed=3)
+    run = open_run(tmp_path / "run")
+    film = torch.rand(2, 1, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(run.model(film), model(film), rtol=0, atol=0)
+    assert not run.model.training
+    assert (run.architecture, run.name, run.prepare.size) == ("simple_cnn", "made", 32)
+    assert (run.manifest_sha256, run.code_revision) == ("a" * 64, "c0ffee")
+    assert run.recipe == json.loads((tmp_path / "run" / "recipe.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "run.json"])
+def test_a_missing_file_is_named(tmp_path, name):
+    _write_run(tmp_path / "run")
+    (tmp_path / "run" / name).unlink()
+    with pytest.raises(DataError, match=name):
+        open_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "no JSON"), ("[]", "no JSON object")])
+def test_a_file_of_something_else_is_refused(tmp_path, text, message):
+    _write_run(tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text(text)
+    with pytest.raises(DataError, match=message):
+        open_run(tmp_path / "run")
+
+
+def test_a_run_without_its_manifest_is_refused(tmp_path):
+    _write_run(tmp_path / "run", manifest=None)
+    with pytest.raises(DataError, match="names no manifest_sha256"):
+        open_run(tmp_path / "run")
+
+
+def test_a_recipe_of_another_version_is_refused(tmp_path):
+    _write_run(tmp_path / "run")
+    (tmp_path / "run" / "recipe.json").write_text('{"name": "old", "colour": 1}')
+    with pytest.raises(RecipeError, match=r"recipe\.json"):
+        open_run(tmp_path / "run")
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    _write_run(tmp_path / "run")
+    save_weights(build_model("deep_cnn"), tmp_path / "run" / "weights.safetensors")
+    with pytest.raises(WeightsError, match="another network"):
+        open_run(tmp_path / "run")
+
+
+def test_one_run_stays_what_it_is(tmp_path):
+    _write_run(tmp_path / "run")
+    run = open_run(tmp_path / "run")
+    assert join_runs([run]) is run
+
+
+def test_several_runs_are_the_mean_of_their_logits(tmp_path):
+    models = [_write_run(tmp_path / f"run{seed}", seed=seed) for seed in range(3)]
+    joined = join_runs([open_run(tmp_path / f"run{seed}") for seed in range(3)])
+    film = torch.rand(2, 1, 32, 32)
+    with torch.inference_mode():
+        expected = torch.stack([model(film) for model in models]).mean(dim=0)
+        torch.testing.assert_close(joined.model(film), expected)
+    assert joined.architecture == "ensemble"
+    assert [recipe["name"] for recipe in joined.recipe["ensemble"]] == ["made"] * 3
+    assert joined.code_revision == "c0ffee"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"manifest": "b" * 64}, "manifests differ"),
+        ({"stages": [{"epochs": 1, "size": 64}]}, "prepare parameters differ"),
+        ({"data": {"sources": ["east"]}}, "sources differ"),
+        ({"data": {"targets": {"PNEUMONIA": 1, "OTHER": 0}}}, "targets differ"),
+    ],
+)
+def test_runs_that_do_not_fit_are_no_ensemble(tmp_path, changes, message):
+    _write_run(tmp_path / "one")
+    _write_run(tmp_path / "two", **changes)
+    with pytest.raises(UsageError, match=message):
+        join_runs([open_run(tmp_path / "one"), open_run(tmp_path / "two")])
+
+
+def test_an_ensemble_of_two_revisions_has_none(tmp_path):
+    _write_run(tmp_path / "one")
+    _write_run(tmp_path / "two", revision="beef")
+    joined = join_runs([open_run(tmp_path / "one"), open_run(tmp_path / "two")])
+    assert joined.code_revision == "unknown"
