@@ -1,6 +1,6 @@
 """card.json: what a bundle says about itself, as a schema that refuses unknown keys."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,7 +8,7 @@ from pneumoscope.image.prepare import PrepareParameters
 
 __all__ = ["FORMAT_VERSION", "Card", "Estimate", "Evaluation", "OperatingPoint", "OperatingPointName"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Final = 1
 
 OperatingPointName = Literal["screening", "balanced", "rule-in"]
 
