@@ -83,8 +83,8 @@ def build_rows(
 def place_sources(root: Path, paths: Sequence[str], named: Mapping[str, str]) -> dict[str, str]:
     """Where each data set lies.
 
-    A data set lies in the folder of its own name unless another is given. Where no data set is found, the
-    root itself is taken as a user's own folder.
+    A data set lies in the folder of its own name unless another is given. Where one was given the root
+    itself, no others are looked for; where none is found, the root is taken as a user's own folder.
 
     Args:
         root: the folder that holds all.
@@ -105,9 +105,10 @@ def place_sources(root: Path, paths: Sequence[str], named: Mapping[str, str]) ->
         places[find_source(name).name] = relative
     tops = {path.partition("/")[0] for path in paths if "/" in path}
     taken = set(places.values())
-    for source in SOURCES:
-        if source.name in tops and source.name not in places and source.name not in taken:
-            places[source.name] = source.name
+    if "" not in taken:
+        for source in SOURCES:
+            if source.name in tops and source.name not in places and source.name not in taken:
+                places[source.name] = source.name
     return places or {"folder": ""}
 
 
@@ -115,7 +116,9 @@ def _claims(
     root: Path, places: Mapping[str, str], paths: Sequence[str]
 ) -> Iterator[tuple[Source, str, Claim]]:
     """What the data sets say of their files; a file belongs to the data set with the deepest folder."""
-    homes = sorted(((_folder_prefix(folder), name) for name, folder in places.items()), key=lambda home: -len(home[0]))
+    homes = sorted(
+        ((_folder_prefix(folder), name) for name, folder in places.items()), key=lambda home: -len(home[0])
+    )
     files: dict[str, list[str]] = {name: [] for name in places}
     for path in paths:
         for prefix, name in homes:
@@ -193,7 +196,7 @@ def _row(film: PoolFilm) -> ManifestRow:
         source=film.source.name,
         path=seen.path,
         sha256=seen.sha256,
-        bytes=seen.bytes,
+        bytes=seen.size,
         phash=seen.phash,
         format=seen.format,
         width=seen.width,
@@ -216,7 +219,9 @@ def _row_without_film(
         inside = [name for prefix, name in homes if seen.path.startswith(prefix)]
         name = inside[-1] if inside else ""
         fate = fates.OUTSIDE_LAYOUT if inside else fates.NO_DATA_SET
-        detail = f"the layout of {name} has no film here" if inside else "the file lies in no data set's folder"
+        detail = (
+            f"the layout of {name} has no film here" if inside else "the file lies in no data set's folder"
+        )
         if seen.status in ("error", "rejected"):
             detail += f" (and: {seen.reason})"
     else:
@@ -232,7 +237,7 @@ def _row_without_film(
         source=name,
         path=seen.path,
         sha256=seen.sha256,
-        bytes=seen.bytes,
+        bytes=seen.size,
         phash=seen.phash,
         format=seen.format,
         width=seen.width,

@@ -1,16 +1,17 @@
 """Copies of one film, byte-identical or not, inside and across data sets; and which copy is kept.
 
-How near is near enough was measured on 30,855 public films, 1,566 of which stand there twice, once stretched to
-224 x 224 and once with their true shape:
+How near is near enough was measured on 30,855 public films, 1,566 of which stand there twice, once stretched
+to 224 x 224 and once with their true shape:
 
 - hashes: the known copies differ in at most 12 of 256 bits, the nearest film of another child in 42 and
-  more. A copy with a strong gamma (0.7, 1.4) or window (a sixth cut off at both ends) differs in up to 34.
-- detail: the known copies agree at 0.9988 and above. Between 0.930 and 0.960 stand different films of one
-  patient (same pose, new day), from 0.966 on every pair that was looked at is one film, cropped or written on;
-  between 0.994 and 0.998 the 476 million pairs hold none. A gamma or window brings a copy down to 0.97.
+  more. A copy with a strong gamma (0.7, 1.4) or window (a seventh cut off at both ends) differs in up to 34.
+- detail: the known copies agree at 0.9988 and above; of all 476 million pairs a dozen lie between 0.98 and
+  0.998. Between 0.930 and 0.960 stand different films of one patient (same pose, new day); from 0.966 on
+  every pair that was looked at is one film, cropped, windowed or written on.
 
-So a pair within 48 bits is looked at, one that agrees at 0.97 is one film, and one at 0.93 or above is kept on
-one side of every split without anything being left out.
+So a pair within 48 bits is looked at, one that agrees at 0.97 is one film, and one at 0.93 or above is kept
+on one side of every split without anything being left out. Of 400 pairs of copies so found in those films,
+looked at side by side, none was wrong.
 """
 
 from collections.abc import Sequence
@@ -139,4 +140,4 @@ def _agreement(
     for ranked in (False, True):
         unit = detail(miniatures, ranked=ranked)
         agreements.append(np.einsum("pk,pk->p", unit[positions[:, 0]], unit[positions[:, 1]]))
-    return np.maximum(agreements[0], agreements[1])
+    return np.asarray(np.maximum(agreements[0], agreements[1]), dtype=np.float32)

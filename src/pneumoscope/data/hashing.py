@@ -54,7 +54,9 @@ def signature(pixels: Pixels) -> Signature | None:
         return None
     stretched = np.clip((square - low) / (high - low), 0.0, 1.0)  # (64, 64)
     grey = np.rint(stretched * 255.0).astype(np.uint8)
-    picture_hash = imagehash.phash(Image.fromarray(grey), hash_size=16, highfreq_factor=4).hash  # (16, 16) bool
+    picture_hash = imagehash.phash(
+        Image.fromarray(grey), hash_size=16, highfreq_factor=4
+    ).hash  # (16, 16) bool
     half = _SQUARE_SIDE // MINIATURE_SIDE
     blocks = stretched.reshape(MINIATURE_SIDE, half, MINIATURE_SIDE, half)  # (32, 2, 32, 2)
     miniature = np.rint(blocks.mean(axis=(1, 3)) * 255.0).astype(np.uint8)

@@ -1,10 +1,10 @@
-"""The manifest: one row per file that was found, with where it came from, what it is and what became of it."""
+"""The manifest: one row per file found, with where it came from, what it is and what became of it."""
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -120,7 +120,7 @@ def write_manifest(rows: Iterable[ManifestRow], path: str | Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
     pq.write_table(table, partial, compression="zstd", write_statistics=True)
-    os.replace(partial, target)
+    partial.replace(target)
 
 
 def read_manifest(path: str | Path) -> list[ManifestRow]:
@@ -135,7 +135,9 @@ def read_manifest(path: str | Path) -> list[ManifestRow]:
     try:
         table = pq.read_table(target)
     except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{target}: not a readable manifest ({error}); run: pneumoscope data build") from error
+        raise DataError(
+            f"{target}: not a readable manifest ({error}); run: pneumoscope data build"
+        ) from error
     if (table.schema.metadata or {}).get(_FORMAT_KEY) != _FORMAT_VERSION:
         raise DataError(f"{target}: no manifest of format {_FORMAT_VERSION.decode()}; build it again")
     return [ManifestRow(**_plain(record)) for record in table.to_pylist()]
@@ -153,7 +155,7 @@ def manifest_sha256(rows: Sequence[ManifestRow]) -> str:
 def _checked(rows: Iterable[ManifestRow]) -> list[ManifestRow]:
     """Rows sorted by path, their closed vocabularies verified."""
     ordered = sorted(rows, key=lambda row: row.path)
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in pairwise(ordered):
         if before.path == after.path:
             raise DataError(f"{after.path} stands twice in the manifest")
     for row in ordered:

@@ -39,7 +39,9 @@ class SearchPlan:
     def recall_at(self, distance: int, bits: int = 256) -> float:
         """Share of the pairs at this Hamming distance that are found if differing bits fall at random."""
         width = len(self.positions[0])
-        agree = math.comb(bits - distance, width) / math.comb(bits, width) if distance <= bits - width else 0.0
+        agree = (
+            math.comb(bits - distance, width) / math.comb(bits, width) if distance <= bits - width else 0.0
+        )
         return 1.0 if distance <= self.certain_radius else 1.0 - (1.0 - agree) ** len(self.positions)
 
 
@@ -144,4 +146,5 @@ def _distance(
     words: NDArray[np.uint64], left: NDArray[np.int64], right: NDArray[np.int64]
 ) -> NDArray[np.uint16]:
     """(P,) uint16 Hamming distances."""
-    return np.bitwise_count(words[left] ^ words[right]).sum(axis=1, dtype=np.uint16)
+    differing = np.bitwise_count(words[left] ^ words[right])  # (P, W)
+    return np.asarray(differing.sum(axis=1), dtype=np.uint16)

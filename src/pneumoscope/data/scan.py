@@ -24,7 +24,7 @@ __all__ = ["Progress", "Seen", "find_files", "look_at", "scan"]
 Progress = Callable[[int, int], None]
 """Called with (files done, files in all)."""
 
-SCAN_VERSION = 1
+SCAN_VERSION = 2
 """Raise when the facts below are computed otherwise: what an older version saw is looked at again."""
 
 _FILES_PER_TASK = 64
@@ -38,7 +38,7 @@ class Seen:
 
     Attributes:
         path: POSIX path relative to the root.
-        bytes: size.
+        size: bytes.
         mtime_ns: time of last change.
         sha256: of its bytes; "" where it could not be opened.
         status: "film"; "error" or "rejected", for a file that claims to be one and is not; "other".
@@ -53,7 +53,7 @@ class Seen:
     """
 
     path: str
-    bytes: int
+    size: int
     mtime_ns: int
     sha256: str
     status: str
@@ -78,7 +78,7 @@ def find_files(root: Path, *, without: Path | None = None) -> list[str]:
         POSIX paths relative to the root.
 
     Raises:
-        DataError: the root is no folder.
+        DataError: the root is no folder, or a file name is no text that a table can hold.
     """
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder")
@@ -88,16 +88,21 @@ def find_files(root: Path, *, without: Path | None = None) -> list[str]:
         here = Path(directory)
         folders[:] = sorted(folder for folder in folders if (here / folder).resolve() != left_out)
         found.extend((here / name).relative_to(root).as_posix() for name in names if (here / name).is_file())
+    for path in found:
+        if not path.isprintable():
+            raise DataError(f"{root}: the file name {path!a} is no printable text; rename the file")
     return sorted(found)
 
 
-def look_at(root: Path, path: str, *, decode: bool = True) -> Seen:
+def look_at(root: Path, path: str) -> Seen:
     """Read one file and say what it is.
 
     Args:
         root: the folder that the path is relative to.
         path: POSIX path.
-        decode: read it as a film where its name or its first bytes say that it may be one.
+
+    Returns:
+        What was seen; the file is read as a film where its name or its first bytes say that it may be one.
     """
     file = root / path
     size, changed = 0, 0
@@ -107,7 +112,7 @@ def look_at(root: Path, path: str, *, decode: bool = True) -> Seen:
         digest = _sha256(file)
     except OSError as error:
         return Seen(path, size, changed, "", "error", reason=f"the file cannot be opened ({error.strerror})")
-    if not decode or not _may_be_film(file):
+    if not _may_be_film(file):
         return Seen(path, size, changed, digest, "other")
     try:
         film = read(file, name=path)
@@ -166,13 +171,16 @@ def scan(
             with database:
                 placeholders = ", ".join("?" * len(fields(Seen)))
                 database.executemany(
-                    f"INSERT OR REPLACE INTO seen VALUES ({placeholders})", [astuple(record) for record in records]
+                    f"INSERT OR REPLACE INTO seen VALUES ({placeholders})",
+                    [astuple(record) for record in records],
                 )
             done += len(records)
             if progress:
                 progress(done, len(paths))
         wanted = set(paths)
-        records_by_path = {row[0]: Seen(*row) for row in database.execute("SELECT * FROM seen") if row[0] in wanted}
+        records_by_path = {
+            row[0]: Seen(*row) for row in database.execute("SELECT * FROM seen") if row[0] in wanted
+        }
     return [records_by_path[path] for path in paths]
 
 
@@ -230,7 +238,10 @@ def _open(memory: Path) -> sqlite3.Connection:
 
 def _unseen(database: sqlite3.Connection, root: Path, paths: Sequence[str]) -> list[str]:
     """Paths that are new or whose size or time of change differ from what was seen."""
-    seen = {path: (size, changed) for path, size, changed in database.execute("SELECT path, bytes, mtime_ns FROM seen")}
+    seen = {
+        path: (size, changed)
+        for path, size, changed in database.execute("SELECT path, size, mtime_ns FROM seen")
+    }
     todo: list[str] = []
     for path in paths:
         known = seen.get(path)

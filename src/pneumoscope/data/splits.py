@@ -61,7 +61,9 @@ def group_films(films: Sequence[SplitFilm], links: Iterable[tuple[int, int]]) ->
     return linked_sets(len(films), joined)
 
 
-def assign_splits(films: Sequence[SplitFilm], groups: Sequence[Sequence[int]], *, seed: int = 0) -> list[Split | None]:
+def assign_splits(
+    films: Sequence[SplitFilm], groups: Sequence[Sequence[int]], *, seed: int = 0
+) -> list[Split | None]:
     """Draw a split for every group.
 
     Within a stratum groups are laid end to end in the order of a hash of their name and the seed, and cut

@@ -36,4 +36,6 @@ def find_source(name: str) -> Source:
     for source in SOURCES:
         if source.name == name:
             return source
-    raise UsageError(f"no data set is called {name!r}; there are {', '.join(source.name for source in SOURCES)}")
+    raise UsageError(
+        f"no data set is called {name!r}; there are {', '.join(source.name for source in SOURCES)}"
+    )

@@ -1,4 +1,4 @@
-"""A user's own films: LABEL/*.png, or a csv with the columns path, label and, if known, patient, view and age."""
+"""A user's own films: LABEL/*.png, or a csv with path, label and, where known, patient, view and age."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -7,11 +7,17 @@ from pneumoscope.data.manifest import LABELS, Label
 from pneumoscope.data.sources.contract import Claim, Place, Source
 from pneumoscope.data.sources.tables import plausible_age, read_table
 from pneumoscope.errors import DataError
+from pneumoscope.image.read import FILM_SUFFIXES, begins_like_dicom
 
 __all__ = ["FOLDER", "TABLE_NAME", "own_label"]
 
 TABLE_NAME = "films.csv"
-_LABELS: dict[str, Label] = {"PNEUMONIA": "PNEUMONIA", "NORMAL": "NORMAL", "OTHER": "OTHER", "UNCERTAIN": "UNCERTAIN"}
+_LABELS: dict[str, Label] = {
+    "PNEUMONIA": "PNEUMONIA",
+    "NORMAL": "NORMAL",
+    "OTHER": "OTHER",
+    "UNCERTAIN": "UNCERTAIN",
+}
 
 
 def own_label(text: str) -> Label | None:
@@ -30,10 +36,12 @@ def _claims(place: Place) -> Iterator[tuple[str, Claim]]:
         yield from _from_table(place)
         return
     for file in place.files:
-        parts = PurePosixPath(file).parts
-        label = own_label(parts[-2]) if len(parts) > 1 else None
-        if label is not None:
-            yield file, Claim(label=label)
+        path = PurePosixPath(file)
+        may_be_film = path.suffix.lower() in FILM_SUFFIXES
+        if not may_be_film and (path.suffix or not begins_like_dicom(place.directory / file)):
+            continue
+        label = own_label(path.parent.name)
+        yield file, Claim(label=label, reason=None if label else "no label: the folder is not named by one")
 
 
 def _from_table(place: Place) -> Iterator[tuple[str, Claim]]:
@@ -47,12 +55,15 @@ def _from_table(place: Place) -> Iterator[tuple[str, Claim]]:
         if label is None and row["label"].strip():
             raise DataError(f"{table}, line {number}: label {row['label']!r} is none of {', '.join(LABELS)}")
         patient = (row.get("patient") or "").strip()
-        yield file, Claim(
-            label=label,
-            patient=f"{place.folder or 'folder'}:{patient}" if patient else None,
-            view=(row.get("view") or "").strip() or None,
-            age=plausible_age(row.get("age")),
-            reason=None if label is not None else "no label: the table leaves it empty",
+        yield (
+            file,
+            Claim(
+                label=label,
+                patient=f"{place.folder or 'folder'}:{patient}" if patient else None,
+                view=(row.get("view") or "").strip() or None,
+                age=plausible_age(row.get("age")),
+                reason=None if label is not None else "no label: the table leaves it empty",
+            ),
         )
 
 

@@ -53,10 +53,13 @@ def _claims(place: Place) -> Iterator[tuple[str, Claim]]:
         if parts[-1].startswith(".") or "__MACOSX" in parts:
             continue
         official: str = "test" if parts[-3] == "test" else "train"
-        yield file, Claim(
-            label=_LABELS[parts[-2]],
-            patient=kermany_patient(parts[-1], official),
-            official="test" if official == "test" else "train",
+        yield (
+            file,
+            Claim(
+                label=_LABELS[parts[-2]],
+                patient=kermany_patient(parts[-1], official),
+                official="test" if official == "test" else "train",
+            ),
         )
 
 
@@ -66,10 +69,15 @@ def _full_size_claims(place: Place) -> Iterator[tuple[str, Claim]]:
         parts = PurePosixPath(file).parts
         if len(parts) < 2 or parts[-2] not in _LABELS or parts[-1].startswith("."):
             continue
-        yield file, Claim(label=_LABELS[parts[-2]], patient=kermany_patient(parts[-1], "train"), official="train")
+        yield (
+            file,
+            Claim(label=_LABELS[parts[-2]], patient=kermany_patient(parts[-1], "train"), official="train"),
+        )
 
 
-_PATIENT_KEY = "(split, type, personN) for pneumonia, (split, prefix with IM number) for normals, from the file name"
+_PATIENT_KEY = (
+    "(split, type, personN) for pneumonia, (split, prefix with IM number) for normals, from the file name"
+)
 _LABEL_ORIGIN = "graded by two experts, the test split checked by a third"
 _LICENCE = "CC BY 4.0: weights may be passed on with attribution"
 _CITATION = "Kermany et al. 2018, Cell 172(5):1122-1131, doi:10.1016/j.cell.2018.02.010"

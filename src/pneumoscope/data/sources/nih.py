@@ -31,12 +31,15 @@ def _claims(place: Place) -> Iterator[tuple[str, Claim]]:
             yield file, Claim(reason="no label: the film stands in no table of labels")
             continue
         age = plausible_age(row.get("Patient Age"))
-        yield file, Claim(
-            label=_label(row["Finding Labels"]),
-            patient=nih_patient(row["Patient ID"]),
-            view=row.get("View Position") or None,
-            age=age,
-            population=_population(age),
+        yield (
+            file,
+            Claim(
+                label=_label(row["Finding Labels"]),
+                patient=nih_patient(row["Patient ID"]),
+                view=row.get("View Position") or None,
+                age=age,
+                population=_population(age),
+            ),
         )
 
 
@@ -59,8 +62,8 @@ NIH_CHESTXRAY14 = Source(
     title="NIH ChestX-ray14",
     layout=("images*/**/*.{png,jpg}", "labels.csv or Data_Entry_2017.csv"),
     labels=_LABELS,
-    label_origin="text-mined from reports, noisy: of such Pneumonia films that radiologists read again, 43 % showed "
-    "an opacity and 20 % were normal",
+    label_origin="text-mined from reports, noisy: of such Pneumonia films that radiologists read again, "
+    "43 % showed an opacity and 20 % were normal",
     patient_key="Patient ID of the table; RSNA films carry the same numbers",
     population="mixed",
     licence="free to use with attribution to the NIH Clinical Center",
@@ -68,6 +71,6 @@ NIH_CHESTXRAY14 = Source(
     url="https://nihcc.app.box.com/v/ChestXray-NIHCC",
     claim=_claims,
     held_out=True,
-    account="Free, no account: open https://nihcc.app.box.com/v/ChestXray-NIHCC and download images_*.tar.gz and "
-    "Data_Entry_2017_v2020.csv; Box gives no lasting address to fetch from.",
+    account="Free, no account: open https://nihcc.app.box.com/v/ChestXray-NIHCC and download "
+    "images_*.tar.gz and Data_Entry_2017_v2020.csv; Box gives no lasting address to fetch from.",
 )

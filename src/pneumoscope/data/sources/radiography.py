@@ -19,7 +19,7 @@ _IDS = "rsna_normal_ids.csv"
 
 
 def _claims(place: Place) -> Iterator[tuple[str, Claim]]:
-    """Films in LABEL/images; the patient where `rsna_normal_ids.csv` tells the NIH number of an RSNA normal."""
+    """Films in LABEL/images; the patient where `rsna_normal_ids.csv` tells an RSNA normal's NIH number."""
     patients: dict[str, str] = {}
     for table in place.named(_IDS):
         rows = read_table(place.directory / table, ("file", "patient"))
@@ -43,8 +43,8 @@ COVID19_RADIOGRAPHY = Source(
     title="COVID-19 Radiography Database",
     layout=("COVID-19_Radiography_Dataset/{Normal,COVID,Viral Pneumonia,Lung_Opacity}/images/*", _IDS),
     labels=_LABELS,
-    label_origin="each of the collected sets' own: RSNA normals by radiologists, COVID-19 mostly by PCR, which a "
-    "film need not show",
+    label_origin="each of the collected sets' own: RSNA normals by radiologists, COVID-19 mostly by PCR, "
+    "which a film need not show",
     patient_key="NIH patient number of the RSNA normals that rsna_normal_ids.csv lists; otherwise unknown",
     population="mixed",
     licence="per collected set, no clear grant: research only",
@@ -53,5 +53,6 @@ COVID19_RADIOGRAPHY = Source(
     claim=_claims,
     aspect_kept=False,
     primary=False,
-    account="Needs a Kaggle account: kaggle datasets download tawsifurrahman/covid19-radiography-database --unzip",
+    account="Needs a Kaggle account: "
+    "kaggle datasets download tawsifurrahman/covid19-radiography-database --unzip",
 )

@@ -1,4 +1,4 @@
-"""RSNA Pneumonia Detection Challenge 2018: the films as published, as cut to the lungs, and loose DICOM files."""
+"""RSNA Pneumonia Detection Challenge 2018: films as published, as cut to the lungs, and loose DICOM files."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -40,13 +40,16 @@ def _lungs_claims(place: Place) -> Iterator[tuple[str, Claim]]:
             yield file, Claim(reason="no label: the film stands in no table of labels")
             continue
         age = plausible_age(row["age"])
-        yield file, Claim(
-            label=_label(row["class"], path.name),
-            patient=nih_patient(row["patient"]),
-            view=row["view"] or None,
-            age=age,
-            population=_population(age),
-            boxes=boxes_json(json.loads(row["boxes_xywh_fraction"])),
+        yield (
+            file,
+            Claim(
+                label=_label(row["class"], path.name),
+                patient=nih_patient(row["patient"]),
+                view=row["view"] or None,
+                age=age,
+                population=_population(age),
+                boxes=boxes_json(json.loads(row["boxes_xywh_fraction"])),
+            ),
         )
 
 
@@ -73,11 +76,14 @@ def _challenge_claims(place: Place) -> Iterator[tuple[str, Claim]]:
         if path.suffix.lower() != ".dcm":
             continue
         film = path.stem
-        yield file, Claim(
-            label=_label(classes[film], path.name) if film in classes else None,
-            patient=patients.get(film, f"rsna:{film}"),
-            boxes=boxes_json(sorted(boxes[film])) if film in boxes else None,
-            reason=None if film in classes else "no label: the film stands in no table of classes",
+        yield (
+            file,
+            Claim(
+                label=_label(classes[film], path.name) if film in classes else None,
+                patient=patients.get(film, f"rsna:{film}"),
+                boxes=boxes_json(sorted(boxes[film])) if film in boxes else None,
+                reason=None if film in classes else "no label: the film stands in no table of classes",
+            ),
         )
 
 
@@ -136,7 +142,8 @@ RSNA_CHALLENGE = Source(
     layout=("stage_2_train_images/*.dcm", _CLASSES_TABLE, _BOXES_TABLE, f"{_MAPPING} (optional)"),
     labels=_LABELS,
     label_origin=_LABEL_ORIGIN,
-    patient_key="NIH patient number where a table under the root tells it, else the challenge's own identifier",
+    patient_key="NIH patient number where a table under the root tells it, "
+    "else the challenge's own identifier",
     population="mixed",
     licence=_LICENCE,
     citation=_CITATION,
@@ -149,7 +156,8 @@ RSNA_LUNGS = Source(
     title="RSNA challenge films cut to the lungs by a segmentation network",
     layout=("images/*.jpg", _LUNGS_TABLE),
     labels=_LABELS,
-    label_origin=_LABEL_ORIGIN + "; the cut removes about a third of the boxes' area, and its shape tells the label",
+    label_origin=_LABEL_ORIGIN
+    + "; the cut removes about a third of the boxes' area, and its shape tells the label",
     patient_key="NIH patient number of labels.csv",
     population="mixed",
     licence=_LICENCE,
@@ -165,7 +173,8 @@ LOOSE_DICOM = Source(
     layout=("*.dcm",),
     labels={},
     label_origin="none",
-    patient_key="NIH patient number where the file is named by an RSNA film that a table under the root tells",
+    patient_key="NIH patient number where the file has the name of an RSNA film that a table under the root "
+    "knows",
     population="mixed",
     licence="as the films' own",
     citation=_CITATION,

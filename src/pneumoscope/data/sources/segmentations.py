@@ -88,7 +88,8 @@ COVID19_SEGMENTATIONS = Source(
     patient_key="published case, from the file name: films of one figure count as one patient",
     population="adult",
     licence="masks CC BY 4.0; films per image, many non-commercial",
-    citation="General Blockchain Inc. 2020, covid-19-chest-xray-segmentations-dataset; Cohen et al. 2020, arXiv:2006.11988",
+    citation="General Blockchain Inc. 2020, covid-19-chest-xray-segmentations-dataset; "
+    "Cohen et al. 2020, arXiv:2006.11988",
     url="https://github.com/GeneralBlockchain/covid-19-chest-xray-segmentations-dataset",
     claim=_claims,
     held_out=True,

@@ -28,7 +28,9 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             header = reader.fieldnames or []
             missing = [column for column in columns if column not in header]
             if missing:
-                raise DataError(f"{path}: no column {', '.join(missing)}; it has {', '.join(header) or 'none'}")
+                raise DataError(
+                    f"{path}: no column {', '.join(missing)}; it has {', '.join(header) or 'none'}"
+                )
             return list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a readable csv table ({error})") from error
