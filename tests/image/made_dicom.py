@@ -77,30 +77,31 @@ def dicom_bytes(
         preamble: begin with 128 zero bytes and DICM.
         meta: begin with the file meta information.
     """
-    words = np.frombuffer(film.PixelData, np.uint8 if film.BitsAllocated == 8 else np.uint16)
-    pixels = words[: film.Rows * film.Columns].reshape(film.Rows, film.Columns)
     film.file_meta = FileMetaDataset()
     film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID
     film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID
     film.file_meta.TransferSyntaxUID = syntax
     if syntax == uid.ExplicitVRBigEndian:
-        film.PixelData = _even(pixels.astype(pixels.dtype.newbyteorder(">")).tobytes())
+        film.PixelData = _even(_pixels(film).byteswap().tobytes())
     elif syntax == uid.RLELossless:
         film.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
         film.compress(syntax, encoding_plugin="pydicom", generate_instance_uid=False)
     elif syntax not in UNCOMPRESSED:
-        film.PixelData = encapsulate([_even(compressed(pixels, int(film.BitsStored), syntax))])
+        film.PixelData = encapsulate([_even(compressed(_pixels(film), int(film.BitsStored), syntax))])
         film["PixelData"].VR = "OB"
         film["PixelData"].is_undefined_length = True
     file = BytesIO()
     implicit = syntax == uid.ImplicitVRLittleEndian
     little = syntax != uid.ExplicitVRBigEndian
-    if preamble and meta:
-        film.preamble = b"\x00" * 128
     if not meta:
         del film.file_meta
-    pydicom.dcmwrite(file, film, implicit_vr=implicit, little_endian=little, enforce_file_format=False)
+    pydicom.dcmwrite(file, film, implicit_vr=implicit, little_endian=little, enforce_file_format=preamble and meta)
     return file.getvalue()
+
+
+def _pixels(film: Dataset) -> NDArray[Any]:
+    words = np.frombuffer(film.PixelData, np.uint8 if film.BitsAllocated == 8 else np.uint16)
+    return words[: film.Rows * film.Columns].reshape(film.Rows, film.Columns)
 
 
 def compressed(pixels: NDArray[Any], bits: int, syntax: uid.UID) -> bytes:
