@@ -171,7 +171,9 @@ def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, limit: float) -
 
 
 def _draw_footer(draw: ImageDraw.ImageDraw, limit: float, warnings: tuple[str, ...]) -> None:
-    draw.text((_LEFT, 898), "film", _QUIET, typeface(20), anchor="ls")
+    black, white = _DISPLAY.percentiles
+    caption = f"film, shown from its {black:g}th to its {white:g}th percentile"
+    draw.text((_LEFT, 898), caption, _QUIET, typeface(20), anchor="ls")
     caption = f"evidence for pneumonia; the line runs at {CONTOUR_SHARE * limit:.3g}"
     draw.text((EVIDENCE_BOX[0], 898), caption, _QUIET, typeface(20), anchor="ls")
     purpose = "Research use only - not a medical device"
