@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 
 from pneumoscope.errors import RejectedFilmError
 
-__all__ = ["FilmFacts", "film_facts", "is_radiography"]
+__all__ = ["FilmFacts", "film_facts"]
 
 _RADIOGRAPHY = frozenset({"CR", "DX", "RG"})  # RG: a digitised film
 _MODALITY_NAMES = {
@@ -121,17 +121,9 @@ def _meanings(header: Dataset, keyword: str) -> str:
     return " ".join(_text(item, "CodeMeaning") for item in header.get(keyword) or ())
 
 
-def is_radiography(header: Dataset) -> bool:
-    """Whether a header says CR, DX or RG, or names a radiograph's SOP class where it states no modality."""
-    return _stated_modality(header) in _RADIOGRAPHY
-
-
-def _stated_modality(header: Dataset) -> str:
-    return _text(header, "Modality") or _SOP_CLASS_MODALITY.get(str(header.get("SOPClassUID")), "")
-
-
 def _modality(header: Dataset, source: str) -> str:
-    modality = _stated_modality(header)
+    sop_class = str(header.get("SOPClassUID") or "")
+    modality = _text(header, "Modality") or _SOP_CLASS_MODALITY.get(sop_class, "")
     remedy = "send a chest radiograph of modality CR or DX"
     if not modality:
         raise RejectedFilmError(source, "its header does not state the modality", remedy)
@@ -139,7 +131,6 @@ def _modality(header: Dataset, source: str) -> str:
         name = _MODALITY_NAMES.get(modality)
         what = f"{modality} ({name})" if name else "not radiography"
         raise RejectedFilmError(source, f"its modality is {what}", remedy)
-    sop_class = str(header.get("SOPClassUID") or "")
     if sop_class and sop_class not in _SOP_CLASS_MODALITY and not sop_class.startswith(_SECONDARY_CAPTURE):
         raise RejectedFilmError(
             source, f"its modality is {modality}, but its SOP class is not a radiograph's", remedy

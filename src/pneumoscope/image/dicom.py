@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.filereader import data_element_generator
 
 from pneumoscope.errors import RejectedFilmError, UnreadableFilmError
-from pneumoscope.image.acceptance import film_facts, is_radiography
+from pneumoscope.image.acceptance import film_facts
 from pneumoscope.image.codecs import stored_words
 from pneumoscope.image.decoding import DICOM_WARNING, StructureError, decoding, noted_warnings
 from pneumoscope.image.greyscale import grey_table
@@ -74,8 +74,8 @@ def _check_deflated_size(data: bytes) -> None:
         return
     file = BytesIO(data)
     file.seek(132 if data[128:132] == b"DICM" else 0)
-    meta = data_element_generator(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
-    if not any(str(element.value).find(uid.DeflatedExplicitVRLittleEndian) >= 0 for element in meta):
+    meta = list(data_element_generator(file, False, True, lambda tag, _vr, _length: tag.group != 2))
+    if not any(uid.DeflatedExplicitVRLittleEndian.encode() in (element.value or b"") for element in meta):
         return
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     size, piece = 0, file.read()
@@ -106,10 +106,11 @@ def _check_image(film: FileDataset, source: str) -> None:
         )
     if "PixelData" in film:
         return
-    if "Rows" in film or not film or is_radiography(film):
+    if not sop_class or sop_class.name == sop_class or "Image Storage" in sop_class.name:
         raise UnreadableFilmError(source, "the DICOM file is cut short: it has no pixel data", _EXPORT)
-    what = f" ({sop_class.name})" if sop_class.name != sop_class else ""
-    raise RejectedFilmError(source, f"the DICOM object holds no image{what}", "send a chest radiograph")
+    raise RejectedFilmError(
+        source, f"the DICOM object holds no image ({sop_class.name})", "send a chest radiograph"
+    )
 
 
 def _check_pixel_format(film: Dataset, source: str) -> None:
