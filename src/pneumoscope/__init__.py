@@ -18,6 +18,7 @@ from pneumoscope.errors import (
     RejectedFilmError,
     UnreadableFilmError,
     UsageError,
+    WeightsError,
 )
 from pneumoscope.runtime.film import Failure, Film
 from pneumoscope.runtime.predictor import Predictor, load
@@ -35,6 +36,7 @@ __all__ = [
     "RejectedFilmError",
     "UnreadableFilmError",
     "UsageError",
+    "WeightsError",
     "__version__",
     "load",
 ]

@@ -111,14 +111,16 @@ class TableSink:
         if remarks:
             table.add_column("remark", overflow="fold")
         for record, notes in self._rows:
-            verdict, style = str(record["finding"]), "bold" if record["finding"] == "PNEUMONIA" else ""
+            verdict = Text(str(record["finding"]), "bold" if record["finding"] == "PNEUMONIA" else "")
             if record["status"] != "ok":
-                verdict, style = str(record["status"]), "dim"
+                verdict = Text(str(record["status"]), "dim")
             remark = str(record["reason"]) if record["reason"] else "; ".join(notes)
-            cells = [str(record["path"]), verdict, _three_digits(record["probability"])]
-            table.add_row(
-                *(Text(_printable(cell)) for cell in [*cells, *[remark][: int(remarks)]]), style=style
-            )
+            cells = [
+                Text(_printable(str(record["path"]))),
+                verdict,
+                Text(_three_digits(record["probability"])),
+            ]
+            table.add_row(*cells, *([Text(_printable(remark))] if remarks else []))
         console = Console(file=self._file, highlight=False)
         if not console.is_terminal:
             console = Console(file=self._file, highlight=False, width=_WIDTH_OF_A_FILE)

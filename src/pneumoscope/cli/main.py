@@ -4,7 +4,7 @@ import importlib
 import io
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -46,11 +46,14 @@ class _VerbGroup(TyperGroup):
     """Finds verbs by name in `_VERBS` and imports only the one that is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
-        return [verb for verb, (module, _) in _VERBS.items() if find_spec(module) is not None]
+        return list(_VERBS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in self.list_commands(ctx):
-            return None
+        if cmd_name not in _VERBS:
+            alike = get_close_matches(cmd_name, _VERBS, 1)
+            return ctx.fail(
+                f"there is no verb {cmd_name!r}" + "".join(f", did you mean {verb!r}?" for verb in alike)
+            )
         module, name = _VERBS[cmd_name]
         found: Callable[..., object] | typer.Typer = getattr(importlib.import_module(module), name)
         if not isinstance(found, typer.Typer):
@@ -87,10 +90,7 @@ def main() -> None:
     Exit status: 0 done; 3 `predict` could not score some films; 2 wrong usage or nothing to do; 1 anything
     else that stopped it; 130 interrupted.
     """
-    for stream in (sys.stdin, sys.stdout):
-        # File names are bytes: those that are no text in this locale come out as they went in.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape")
+    _accept_any_file_name()
     try:
         app(prog_name="pneumoscope")
     except PneumoscopeError as error:
@@ -100,6 +100,17 @@ def main() -> None:
         if package not in _EXTRA_OF:
             raise
         sys.exit(_complain(MissingExtraError(package, _EXTRA_OF[package])))
+
+
+def _accept_any_file_name() -> None:
+    """File names are bytes: those that are no text in this locale come out as they went in."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="backslashreplace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _complain(error: PneumoscopeError) -> int:
