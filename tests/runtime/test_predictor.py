@@ -12,6 +12,8 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 from PIL import Image
+from pydicom import uid
+from pydicom.dataset import Dataset, FileMetaDataset
 
 from generated import chest_like
 from pneumoscope import errors, load
@@ -102,6 +104,37 @@ def test_every_kind_of_source_gives_equal_bits(predictor: Predictor, folder: Pat
         tmp_path / "film.tif",
     ):
         assert bits(predictor.predict(source)) == expected
+
+
+def dicom(path: Path, pixels: np.ndarray) -> None:
+    """Write a frontal chest film whose stored values are `pixels`, uint8 or uint16."""
+    film = Dataset()
+    film.SOPClassUID, film.SOPInstanceUID = uid.ComputedRadiographyImageStorage, "1.2.3"
+    film.Modality, film.BodyPartExamined, film.ViewPosition = "CR", "CHEST", "PA"
+    film.Rows, film.Columns = pixels.shape
+    film.SamplesPerPixel, film.PhotometricInterpretation, film.PixelRepresentation = 1, "MONOCHROME2", 0
+    film.BitsAllocated = film.BitsStored = 8 * pixels.itemsize
+    film.HighBit = film.BitsStored - 1
+    film.PixelData = pixels.tobytes()
+    film["PixelData"].VR = "OW"
+    film.file_meta = FileMetaDataset()
+    film.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    film.save_as(path, enforce_file_format=True)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_equal_pixels_in_any_format_give_equal_bits(
+    predictor: Predictor, tmp_path: Path, dtype: type
+) -> None:
+    pixels = chest_like(7, height=180, width=160).astype(dtype)
+    if dtype is np.uint16:
+        pixels = pixels * np.uint16(257) - np.arange(160, dtype=np.uint16) * (pixels > 0)
+    for suffix in ("png", "tif"):
+        Image.fromarray(pixels).save(tmp_path / f"film.{suffix}")
+    dicom(tmp_path / "film.dcm", pixels)
+    expected = bits(predictor.predict(pixels))
+    for suffix in ("png", "tif", "dcm"):
+        assert bits(predictor.predict(tmp_path / f"film.{suffix}")) == expected
 
 
 def test_a_film_carries_the_name_it_was_given(predictor: Predictor, folder: Path) -> None:
