@@ -1,7 +1,7 @@
 """The training loop: epoch by epoch, step by step, from top to bottom.
 
     pneumoscope train recipes/original.yaml --manifest manifest.parquet --root DIR
-    torchrun --nproc-per-node 2 -m pneumoscope train recipes/original.yaml --manifest ... --root ...
+    torchrun --nproc-per-node 2 --no-python pneumoscope train recipes/original.yaml --manifest ... --root ...
 
 Each step draws its films, their augmentation and its dropout from (seed, epoch, step), never from what ran
 before. So a run that was killed and resumed computes what an undisturbed one does.
@@ -82,6 +82,7 @@ def train(
     torch.set_num_threads(recipe.threads or threads)
     with torch.random.fork_rng(devices=[processes.device] if processes.device.type == "cuda" else []):
         run = RunState(recipe, processes)
+        directory.begin(processes)
         if directory.state is not None:
             run.take_up(directory.state)
         network = processes.averaging(_Scorer(run.model, with_map=recipe.loss.map_weight > 0))

@@ -50,17 +50,21 @@ class RunDirectory:
             "device": processes.device.type,
             "processes": processes.count,
         }
-        self._check(recipe, manifest_sha256, resume=resume)
+        self._recipe = recipe.model_dump(mode="json")
+        self._check(resume=resume)
         self.state = checkpoint.load_state(path) if resume else None
-        processes.wait()  # nobody may look at the directory after rank 0 has begun to write
+
+    def begin(self, processes: Processes) -> None:
+        """Make the directory and what lies in it from the start; not before all else is known to fit."""
+        processes.wait()  # nobody may look whether there is a run after rank 0 has begun one
         if self._leads:
-            path.mkdir(parents=True, exist_ok=True)
-            checkpoint.write_json(path / checkpoint.RECIPE, recipe.model_dump(mode="json"))
+            self.path.mkdir(parents=True, exist_ok=True)
+            checkpoint.write_json(self.path / checkpoint.RECIPE, self._recipe)
             self._journal = checkpoint.Journal(
-                path / checkpoint.LOG, self.state["log_bytes"] if self.state is not None else 0
+                self.path / checkpoint.LOG, self.state["log_bytes"] if self.state is not None else 0
             )
 
-    def _check(self, recipe: Recipe, manifest_sha256: str, *, resume: bool) -> None:
+    def _check(self, *, resume: bool) -> None:
         if not (self.path / checkpoint.RECIPE).is_file():
             return
         if not resume:
@@ -68,7 +72,7 @@ class RunDirectory:
                 f"{self.path}: holds a run already; add --resume to go on with it, or choose another --out"
             )
         then = json.loads((self.path / checkpoint.RECIPE).read_text(encoding="utf-8"))
-        now = recipe.model_dump(mode="json")
+        now = self._recipe
         changed = sorted(key for key in now.keys() | then.keys() if now.get(key) != then.get(key))
         if changed:
             raise UsageError(
@@ -76,7 +80,7 @@ class RunDirectory:
                 f"{', '.join(changed)}"
             )
         state = checkpoint.load_state(self.path)
-        if state is not None and state["manifest_sha256"] != manifest_sha256:
+        if state is not None and state["manifest_sha256"] != self._facts["manifest_sha256"]:
             raise UsageError(f"{self.path}: cannot be resumed on another manifest; choose another --out")
 
     def note(self, record: Mapping[str, Any]) -> None:

@@ -64,9 +64,9 @@ def make_recipe(**changes: Any) -> Recipe:
 
 
 def make_caches(recipe: Recipe, rows: list[ManifestRow], root: Path) -> dict[int, PlateCache]:
-    """Plates for every stage of a recipe, below `root`."""
+    """Plates for every stage of a recipe, of films below `root`, in its folder `cache`."""
     prepares = [recipe.stage_prepare(stage) for stage in range(len(recipe.stages))]
     return {
-        prepare.size: build_cache(rows, root, prepare, root / cache_name(prepare), workers=1)
+        prepare.size: build_cache(rows, root, prepare, root / "cache" / cache_name(prepare), workers=1)
         for prepare in prepares
     }
