@@ -95,7 +95,9 @@ def dicom_bytes(
     little = syntax != uid.ExplicitVRBigEndian
     if not meta:
         del film.file_meta
-    pydicom.dcmwrite(file, film, implicit_vr=implicit, little_endian=little, enforce_file_format=preamble and meta)
+    pydicom.dcmwrite(
+        file, film, implicit_vr=implicit, little_endian=little, enforce_file_format=preamble and meta
+    )
     return file.getvalue()
 
 

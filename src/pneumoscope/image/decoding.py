@@ -15,7 +15,7 @@ DECODER_ERRORS: tuple[type[Exception], ...] = (
     OSError,  # Pillow: truncated, unidentified, broken data stream, encoder errors; also plain I/O
     SyntaxError,  # Pillow: a chunk, marker or tag out of place
     EOFError,  # Pillow, pydicom: end of data inside a header
-    ValueError,  # all; includes UnicodeError, pydicom's BytesLengthException, our StructureError
+    ValueError,  # all; includes UnicodeError and our StructureError
     TypeError,  # pydicom: an element is empty, or of another multiplicity than it must be
     AttributeError,  # pydicom: a required element is absent
     LookupError,  # Pillow, pydicom: KeyError, IndexError in tables and tags
@@ -40,15 +40,16 @@ class StructureError(ValueError):
 
 
 @contextmanager
-def decoding(source: str, kind: str) -> Iterator[None]:
+def decoding(source: str, kind: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Turn whatever a decoder raises into one clear error.
 
     Args:
         source: how the caller named the film.
         kind: the format, for the message.
+        also: exceptions of the decoder that are no kind of `DECODER_ERRORS`.
 
     Raises:
-        UnreadableFilmError: instead of any of `DECODER_ERRORS`.
+        UnreadableFilmError: instead of any of them.
     """
     try:
         yield
@@ -58,7 +59,7 @@ def decoding(source: str, kind: str) -> Iterator[None]:
         raise UnreadableFilmError(
             source, f"decoding this {kind} file asks for more memory than there is", "export the film again"
         ) from error
-    except DECODER_ERRORS as error:
+    except (*DECODER_ERRORS, *also) as error:
         # The decoder's own words may quote the header, and with it the patient: they stay in __cause__.
         raise UnreadableFilmError(
             source, f"the {kind} file is damaged or cut short", "copy or export the film again"

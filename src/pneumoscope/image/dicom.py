@@ -6,6 +6,7 @@ from io import BytesIO
 import pydicom
 from pydicom import uid
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import data_element_generator
 
 from pneumoscope.errors import RejectedFilmError, UnreadableFilmError
@@ -37,7 +38,7 @@ def read_dicom(data: bytes, source: str) -> Radiograph:
         RejectedFilmError: another modality, body part or view, colour, several frames, or no image.
     """
     notes: list[str] = []
-    with decoding(source, "DICOM"):
+    with decoding(source, "DICOM", (BytesLengthException, InvalidDicomError)):
         with noted_warnings(notes, DICOM_WARNING):
             film = _parse(data)
             syntax = _transfer_syntax(film)

@@ -160,7 +160,7 @@ def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uin
         foreground = counts.copy()
         foreground[: int(present[-1] * _BACKGROUND_SHARE) + 1] = 0
         cumulative = np.cumsum(foreground)
-        targets = np.asarray(parameters.percentiles) / 100.0 * cumulative[-1]
+        targets = np.maximum(np.asarray(parameters.percentiles) / 100.0 * cumulative[-1], 1.0)
         low, high = (float(level) for level in np.searchsorted(cumulative, targets))
         if high <= low:
             raise ValueError
