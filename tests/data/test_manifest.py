@@ -1,4 +1,4 @@
-"""Manifests come back as they were written, byte for byte the same each time, and nothing else is taken for one."""
+"""Manifests come back as written, the same bytes each time, and nothing else is taken for one."""
 
 import random
 from dataclasses import replace

@@ -1,8 +1,8 @@
 """No person and no copy stands in two splits, whatever the films; and the splits come out as asked for."""
 
 from collections import Counter, defaultdict
+from random import Random
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,7 +55,7 @@ def test_no_patient_and_no_copy_in_two_splits(
 
 @given(FILMS, st.randoms(use_true_random=False))
 def test_the_order_of_the_films_does_not_matter(
-    drawn: list[tuple[str, str | None, bool, bool, bool]], random: np.random.Generator
+    drawn: list[tuple[str, str | None, bool, bool, bool]], random: Random
 ) -> None:
     films = films_of(drawn)
     order = list(range(len(films)))

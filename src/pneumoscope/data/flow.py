@@ -30,6 +30,7 @@ class Flow:
         distinct: of those, not a copy of another one that was kept.
         used: films with a split.
         patients: known persons among the films used, by split.
+        straddling: persons and films that stand in two splits; none, unless the build is wrong.
         fates: data set to fate to number of files; its sum is `files`.
         use: (data set, label) to split to number of films.
         copies: (data set of the copy, data set of the film that was kept) to number of copies.
@@ -45,6 +46,7 @@ class Flow:
     distinct: int
     used: int
     patients: dict[str, int]
+    straddling: int
     fates: dict[str, dict[str, int]]
     use: dict[tuple[str, str], dict[str, int]]
     copies: dict[tuple[str, str], int]
@@ -63,6 +65,7 @@ class Flow:
             "distinct": self.distinct,
             "used": self.used,
             "patients": self.patients,
+            "straddling": self.straddling,
             "fates": self.fates,
             "use": [
                 {"source": source, "label": label, **splits} for (source, label), splits in self.use.items()
@@ -108,6 +111,7 @@ def flow_of(pool: Pool, *, seed: int) -> Flow:
         distinct=len(pool.films) - sum(copies.values()),
         used=sum(row.split is not None for row in rows),
         patients={split: len(patients[split]) for split in SPLITS},
+        straddling=_straddling(pool),
         fates={
             source: {fate: counts[fate] for fate, _ in FATES if counts[fate]}
             for source, counts in sorted(fates.items())
@@ -150,6 +154,18 @@ def write_flow(flow: Flow, directory: Path) -> None:
     text = json.dumps(flow.as_json(), indent=2, ensure_ascii=False)
     (directory / "flow.json").write_text(text + "\n", encoding="utf-8")
     (directory / "flow.html").write_text(render_flow(flow), encoding="utf-8")
+
+
+def _straddling(pool: Pool) -> int:
+    """Persons, and pairs of look-alikes or copies, with films in two splits."""
+    splits: defaultdict[str, set[str]] = defaultdict(set)
+    split_of = {row.path: row.split for row in pool.rows}
+    for row in pool.rows:
+        if row.split is not None and row.patient is not None:
+            splits[row.patient].add(row.split)
+    pairs = ((pool.films[match.left].path, pool.films[match.right].path) for match in pool.matches)
+    torn = sum(len({split_of[left], split_of[right]} - {None}) > 1 for left, right in pairs)
+    return torn + sum(len(found) > 1 for found in splits.values())
 
 
 def _facts(name: str, folder: str) -> dict[str, str]:
