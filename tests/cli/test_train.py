@@ -1,6 +1,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -105,3 +106,17 @@ def test_missing_validation_films_are_warned_of(ground, train, tmp_path):
     assert status == 0, err
     assert "warning: validation films of both targets are missing" in err
     assert "no validation AUC" in out
+
+
+def test_a_mean_over_sources_needs_a_source_with_both_targets(ground, train, tmp_path):
+    rows = make_rows(ground / "films", train=16, validation=8)
+    split = [replace(row, source=str(row.label)) for row in rows]
+    write_manifest(split, tmp_path / "split.parquet")
+    manifest = str(tmp_path / "split.parquet")
+    _, _, err = train("--out", tmp_path / "pooled", manifest=manifest)
+    assert "warning" not in err
+    status, _, err = train(
+        "--out", tmp_path / "mean", "--set", "selection.average=mean-over-sources", manifest=manifest
+    )
+    assert status == 0, err
+    assert "warning: validation films of both targets from one source are missing" in err

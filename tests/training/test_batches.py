@@ -86,15 +86,16 @@ def test_batches_must_divide(size, processes, fits):
         check_batch_size(size, processes)
 
 
-def test_prefetched_batches_come_in_order_from_the_first_wanted(plates):
+@pytest.mark.parametrize("threads", [1, 4])
+def test_prefetched_batches_come_in_order_from_the_first_wanted(threads):
     made = []
 
     def make(step):
         made.append(step)
         return step
 
-    assert list(prefetch(make, 2, 9)) == [2, 3, 4, 5, 6, 7, 8]
-    assert made == [2, 3, 4, 5, 6, 7, 8]
+    assert list(prefetch(make, 2, 9, threads=threads)) == [2, 3, 4, 5, 6, 7, 8]
+    assert sorted(made) == [2, 3, 4, 5, 6, 7, 8]
 
 
 def test_an_error_in_the_background_comes_out_in_its_step():

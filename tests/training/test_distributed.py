@@ -1,10 +1,14 @@
 import sys
+from dataclasses import dataclass
 
 import pytest
 import torch
 
+from pneumoscope.data.manifest import manifest_sha256
+from pneumoscope.errors import UsageError
 from pneumoscope.training import checkpoint, state
-from pneumoscope.training.distributed import process_group
+from pneumoscope.training.distributed import Processes, process_group
+from pneumoscope.training.run_directory import RunDirectory
 from tiny_training import make_recipe
 from training_worker import without_normalisation
 
@@ -42,6 +46,24 @@ def test_two_processes_make_the_gradients_of_one(ground, tmp_path, monkeypatch, 
         else:
             assert ours["validation"]["loss"] == pytest.approx(theirs["validation"]["loss"], rel=1e-5)
             assert ours["films_seen"] == theirs["films_seen"]
+
+
+@dataclass(frozen=True)
+class Apart(Processes):
+    """Two processes of which the other one stands at the start."""
+
+    def total(self, values):
+        return values
+
+
+def test_processes_that_stand_at_different_checkpoints_are_refused(ground, tmp_path):
+    recipe = make_recipe(stages=[{"epochs": 1, "size": 32}])
+    ground.train(recipe, tmp_path / "run")
+    sha256 = manifest_sha256(ground.rows)
+    apart = Apart(0, 2, torch.device("cpu"))
+    directory = RunDirectory(tmp_path / "run", recipe, sha256, apart, resume=True)
+    with pytest.raises(UsageError, match="all machines share"):
+        directory.begin(apart)
 
 
 def test_alone_there_is_one_process_on_the_device_asked_for():

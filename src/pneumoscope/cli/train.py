@@ -119,10 +119,15 @@ def _say_what_it_trains_on(recipe: "Recipe", rows: "list[ManifestRow]") -> None:
         f"{counts['validation', 0]} + {counts['validation', 1]} to validate on (target 0 + 1)",
         file=sys.stderr,
     )
-    if not (counts["validation", 0] and counts["validation", 1]):
+    held_out = {
+        (row.source, recipe.data.targets[str(row.label)]) for row in rows if row.split == "validation"
+    }
+    within = recipe.selection.average == "mean-over-sources"
+    both = {source for source, target in held_out if not within or (source, 1 - target) in held_out}
+    if not (both and counts["validation", 0] and counts["validation", 1]):
         print(
-            "warning: validation films of both targets are missing: there is no AUC to choose an epoch by; "
-            "the last one's weights are kept, and nothing stops early",
+            f"warning: validation films of both targets{' from one source' if within else ''} are missing: "
+            "there is no AUC to choose an epoch by; the last one's weights are kept, and nothing stops early",
             file=sys.stderr,
         )
 

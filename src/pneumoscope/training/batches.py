@@ -24,7 +24,7 @@ from pneumoscope.training.sampling import seed_of
 __all__ = ["GROUP", "Batch", "BatchMaker", "check_batch_size", "prefetch"]
 
 GROUP = 8
-_AHEAD = 3
+_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,21 +150,27 @@ def _joined(groups: list[Batch]) -> Batch:
     return Batch(inputs, targets, masks, annotated)
 
 
-def prefetch(make: Callable[[int], Batch], first: int, steps: int) -> Generator[Batch]:
-    """Yield `make(first)` to `make(steps - 1)` in order, each made ahead of time by one background thread.
+def prefetch(make: Callable[[int], Batch], first: int, steps: int, *, threads: int = 1) -> Generator[Batch]:
+    """Yield `make(first)` to `make(steps - 1)` in order, each made ahead of time in the background.
 
-    torch's and numpy's kernels release the interpreter's lock, so that a thread suffices, and the plates need
+    torch's and numpy's kernels release the interpreter's lock, so that threads suffice, and the plates need
     not be copied to another process.
+
+    Args:
+        make: called once with each step; by several threads at once if there are several.
+        first: step to begin with.
+        steps: the first step that is not made.
+        threads: that make batches. One is enough for a network on the CPU, which shares the cores with it.
 
     Raises:
         Exception: whatever `make` raised, in the step where it did.
     """
-    pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="batches")
     try:
         pending: deque[Future[Batch]] = deque()
         following = first
         while following < steps or pending:
-            while following < steps and len(pending) < _AHEAD:
+            while following < steps and len(pending) < threads + _AHEAD:
                 pending.append(pool.submit(make, following))
                 following += 1
             yield pending.popleft().result()

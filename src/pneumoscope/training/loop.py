@@ -8,6 +8,7 @@ before. So a run that was killed and resumed computes what an undisturbed one do
 """
 
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
@@ -163,7 +164,8 @@ def _train_epoch(
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
     saved = time.monotonic()
     network.train()
-    with closing(prefetch(make, progress.step, epoch.steps)) as batches:
+    threads = 1 if device.type == "cpu" else min(8, os.cpu_count() or 1)
+    with closing(prefetch(make, progress.step, epoch.steps, threads=threads)) as batches:
         while progress.step < epoch.steps:
             started = time.perf_counter()
             batch = next(batches).to(device, memory_format)

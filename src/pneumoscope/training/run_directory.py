@@ -55,8 +55,18 @@ class RunDirectory:
         self.state = checkpoint.load_state(path) if resume else None
 
     def begin(self, processes: Processes) -> None:
-        """Make the directory and what lies in it from the start; not before all else is known to fit."""
-        processes.wait()  # nobody may look whether there is a run after rank 0 has begun one
+        """Make the directory and what lies in it from the start; not before all else is known to fit.
+
+        Raises:
+            UsageError: the processes stand at different checkpoints.
+        """
+        stand = 0 if self.state is None else int(self.state["progress"]["updates"])
+        # Every process must have read the same checkpoint, before rank 0 writes to the directory.
+        if int(processes.total(torch.tensor([stand], device=processes.device))) != stand * processes.count:
+            raise UsageError(
+                f"{self.path}: the processes do not see the same checkpoint; "
+                "give --out a directory that all machines share"
+            )
         if self._leads:
             self.path.mkdir(parents=True, exist_ok=True)
             checkpoint.write_json(self.path / checkpoint.RECIPE, self._recipe)
