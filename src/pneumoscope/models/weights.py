@@ -19,7 +19,7 @@ def save_weights(model: PooledClassifier, path: str | Path) -> None:
 
     Args:
         model: on any device, in any memory format.
-        path: of the file, by custom `weights.safetensors`; an existing one is replaced.
+        path: of the file, usually `weights.safetensors`; an existing one is replaced.
     """
     path = Path(path)
     unfinished = path.with_name(path.name + ".part")
