@@ -9,6 +9,7 @@ from evaluation.tiny_films import tiny_films
 from pneumoscope.cli.main import app
 from pneumoscope.data.manifest import ManifestRow, write_manifest
 from pneumoscope.errors import BundleError, UsageError
+from pneumoscope.report.evaluation_page import render_evaluation_page
 from pneumoscope.runtime.bundle import open_bundle
 from pneumoscope.runtime.predictor import Predictor
 from tiny_bundle import make_tiny_bundle
@@ -157,3 +158,10 @@ def test_wrong_usage_says_what_to_do(bundle, arguments, message):
 def test_an_unknown_bundle_is_refused(films):
     with pytest.raises(BundleError, match="there is no bundle 'nothing'"):
         _evaluate("nothing", films[0].path.parent)
+
+
+def test_the_page_shows_what_the_json_holds(bundle, films, manifest, tmp_path):
+    out, html = tmp_path / "figures.json", tmp_path / "page.html"
+    places = ["--manifest", manifest, "--root", films[0].path.parent, "--split", "test"]
+    _evaluate(bundle, *places, "--out", out, "--html", html)
+    assert html.read_text(encoding="utf-8") == render_evaluation_page(json.loads(out.read_text()))

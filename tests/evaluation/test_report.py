@@ -86,3 +86,15 @@ def test_the_csv_holds_one_line_per_film(bundle, tmp_path):
     assert [line["status"] for line in lines] == ["ok", "ok", "ok", "error"]
     assert [float(line["probability"]) for line in lines[:3]] == scores.probabilities.tolist()
     assert [line["target"] for line in lines[:3]] == ["0", "1", "1"]
+
+
+def test_the_worst_films_are_the_most_confident_errors(bundle, tmp_path):
+    report = evaluate_bundle(bundle, tiny_films(tmp_path / "films"))
+    p, y = report.scores.probabilities, report.scores.targets
+    worst = report.worst()
+    wrong = (p > 0.5) != y
+    assert len(worst) == int(wrong.sum()) > 0
+    distances = [abs(film["probability"] - film["target"]) for film in worst]
+    assert distances == sorted(distances, reverse=True)
+    assert distances[0] == np.abs(p - y).max()
+    assert report.worst(1) == worst[:1]

@@ -94,3 +94,24 @@ def test_a_card_keeps_every_figure_with_its_command():
     point = group.operating_points["rule-in"]
     assert evaluation.metrics["specificity@rule-in"] == point.metrics["specificity"]
     assert len(evaluation.metrics) == len(group.metrics) + 3 * len(point.metrics)
+
+
+@pytest.mark.parametrize("films", [40, 3000])
+def test_curves_are_thinned_without_losing_their_shape(films):
+    sample = families(1, films, 1, 1.5)
+    p = calibrated_probability(sample.scores)
+    group = summarise_group("made", sample.labels, p, sample.patients, THRESHOLDS)
+    assert len(group.roc) <= 200
+    assert (group.roc[0], group.roc[-1]) == ((0.0, 0.0), (1.0, 1.0))
+    x, y = np.transpose(group.roc)
+    assert np.trapezoid(y, x) == pytest.approx(group.metrics["auc"].value, abs=0.004)
+    recall, _ = np.transpose(group.precision_recall)
+    assert len(recall) <= 200
+    assert recall[-1] == 1.0
+
+
+def test_one_label_has_no_curves():
+    group = summarise_group(
+        "made", np.ones(4, bool), np.linspace(0, 1, 4), np.arange(4).astype(str), THRESHOLDS
+    )
+    assert (group.roc, group.precision_recall) == ([], [])

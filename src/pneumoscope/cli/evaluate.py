@@ -55,6 +55,9 @@ def evaluate(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write all figures.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write one page with curves and tables.")
+    ] = None,
     scores_out: Annotated[
         Path | None, typer.Option("--scores", metavar="FILE.csv", help="Write the score of every film.")
     ] = None,
@@ -64,6 +67,7 @@ def evaluate(
 ) -> None:
     """Measure a bundle on labelled films, pooled and per source, at every operating point."""
     from pneumoscope.evaluation.report import evaluate_bundle, scores_csv
+    from pneumoscope.report.evaluation_page import render_evaluation_page
     from pneumoscope.runtime.bundle import find_bundle, open_bundle
 
     opened = open_bundle(find_bundle(bundle))
@@ -74,6 +78,8 @@ def evaluate(
         report = evaluate_bundle(opened, films, rival=rival, workers=workers, progress=progress)
     if out is not None:
         out.write_text(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if html is not None:
+        html.write_text(render_evaluation_page(report.to_json()), encoding="utf-8")
     if scores_out is not None:
         scores_out.write_text(scores_csv(report.scores), encoding="utf-8")
     _say(report)

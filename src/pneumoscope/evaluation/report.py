@@ -68,8 +68,28 @@ class EvaluationReport:
             "groups": [_plain(group) for group in self.groups],
             "compared_with": self.rival,
             "comparison": [_plain(comparison) for comparison in self.comparison],
+            "worst": self.worst(),
             "failures": [failure.record() for failure in self.scores.failures],
         }
+
+    def worst(self, count: int = 20) -> list[dict[str, Any]]:
+        """Films whose calibrated probability is farthest from the truth, the farthest first.
+
+        Args:
+            count: how many at most; films on the right side of 0.5 are never among them.
+        """
+        distance = np.abs(self.scores.probabilities - self.scores.targets)
+        order = np.argsort(-distance, kind="stable")[:count]
+        return [
+            {
+                "path": self.scores.paths[index],
+                "source": str(self.scores.sources[index]),
+                "target": int(self.scores.targets[index]),
+                "probability": float(self.scores.probabilities[index]),
+            }
+            for index in order
+            if distance[index] > 0.5
+        ]
 
 
 def _plain(value: Any) -> Any:
@@ -82,7 +102,7 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value._asdict().items()}
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
 

@@ -15,6 +15,7 @@ from pneumoscope.runtime.card import Estimate, Evaluation
 __all__ = ["POOLED", "GroupSummary", "PointSummary", "card_evaluation", "summarise", "summarise_group"]
 
 POOLED = "all sources"
+_CURVE_POINTS = 198
 _BOOTSTRAPPED = (metrics.average_precision, metrics.brier, metrics.expected_calibration_error)
 
 
@@ -48,6 +49,8 @@ class GroupSummary:
         metrics: auc, average_precision, brier, expected_calibration_error, those of them that are defined.
         operating_points: by name.
         reliability: predicted against observed.
+        roc: points (1 - specificity, sensitivity), at most 200; none where one label is missing.
+        precision_recall: points (recall, precision), at most 200; none where one label is missing.
     """
 
     group: str
@@ -57,6 +60,8 @@ class GroupSummary:
     metrics: dict[str, Estimate]
     operating_points: dict[str, PointSummary]
     reliability: list[ReliabilityBin]
+    roc: list[tuple[float, float]]
+    precision_recall: list[tuple[float, float]]
 
 
 def _point(
@@ -82,6 +87,14 @@ def _point(
     )
 
 
+def _thinned(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """A curve's points, first and last included, evenly spread along its length where they are many."""
+    length = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
+    picked = np.searchsorted(length, np.linspace(0.0, length[-1], _CURVE_POINTS))
+    kept = np.unique(np.append(picked, [0, x.size - 1])) if x.size > _CURVE_POINTS else np.arange(x.size)
+    return list(zip(x[kept].tolist(), y[kept].tolist(), strict=True))
+
+
 def summarise_group(
     group: str,
     targets: NDArray[np.bool_],
@@ -102,6 +115,7 @@ def summarise_group(
         thresholds: by operating point.
     """
     measured: dict[str, Estimate] = {}
+    two_labels = bool(targets.any() and not targets.all())
     with_and_without = [np.unique(patients[targets]).size, np.unique(patients[~targets]).size]
     if min(with_and_without) >= 2:
         measured["auc"] = auc_interval(targets, probabilities, patients)
@@ -119,6 +133,10 @@ def summarise_group(
             for name, threshold in thresholds.items()
         },
         reliability=reliability_table(targets, probabilities, patients),
+        roc=_thinned(*metrics.roc_points(targets, probabilities)) if two_labels else [],
+        precision_recall=_thinned(*metrics.precision_recall_points(targets, probabilities))
+        if two_labels
+        else [],
     )
 
 
