@@ -1,3 +1,4 @@
+import os
 from io import BytesIO, StringIO
 from pathlib import Path
 
@@ -190,6 +191,8 @@ def test_dicom_is_told_by_its_first_bytes(tmp_path):
     for name, (data, expected) in files.items():
         (tmp_path / name).write_bytes(data)
         assert begins_like_dicom(tmp_path / name) is expected
+    os.mkfifo(tmp_path / "pipe")
+    assert not begins_like_dicom(tmp_path / "pipe")
     assert not begins_like_dicom(tmp_path / "absent")
     assert not begins_like_dicom(tmp_path)
     assert {".dcm", ".png", ".jpeg", ".tif"} <= FILM_SUFFIXES

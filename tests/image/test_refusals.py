@@ -35,6 +35,8 @@ WHOLE = {
     "WebP": encoded(GREY.convert("RGB"), "WEBP"),
 } | {f"DICOM {syntax.name}": dicom_bytes(dataset(FILM), syntax) for syntax in LOSSLESS + LOSSY}
 
+JPEG_LS = WHOLE[f"DICOM {uid.JPEGLSLossless.name}"]
+
 UNREADABLE = {
     "zero bytes": (b"", "empty"),
     "text": (b"patient 12, chest, normal\n" * 9, "it is text"),
@@ -132,10 +134,11 @@ def test_a_file_cut_short_is_never_scored(name, switch, monkeypatch):
 
 
 def test_paths_that_are_no_film(tmp_path: Path):
-    (tmp_path / "pipe").touch()
+    os.mkfifo(tmp_path / "pipe")
     cases = {
         tmp_path / "absent.png": "no such file",
         tmp_path: "folder",
+        tmp_path / "pipe": "no regular file",
         Path(os.devnull): "no regular file",
         Path("a\0b"): "cannot be opened",
     }
@@ -187,6 +190,12 @@ def test_a_deflated_bomb_is_not_inflated():
     body = start + mebibyte * 512 + deflater.flush()
     with pytest.raises(UnreadableFilmError, match="inflates to more"):
         read(whole[: 144 + meta] + body)
+
+
+def test_a_codec_that_cannot_be_started_is_not_blamed_on_the_film(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.executable", str(tmp_path / "absent"))
+    with pytest.raises(UnreadableFilmError, match="no process could be started"):
+        read(JPEG_LS)
 
 
 def test_threads_leave_the_warning_filters_alone():

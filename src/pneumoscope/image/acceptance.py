@@ -42,7 +42,7 @@ _SOP_CLASS_MODALITY = {
     "1.2.840.10008.5.1.4.1.1.1.1": "DX",
     "1.2.840.10008.5.1.4.1.1.1.1.1": "DX",
 }
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7."  # and its multi-frame kinds
 
 _CHEST = frozenset({"CHEST", "THORAX", "TORAX", "TORACE", "THORAKS", "LUNG", "CXR"})
 # fmt: off
@@ -131,7 +131,8 @@ def _modality(header: Dataset, source: str) -> str:
         name = _MODALITY_NAMES.get(modality)
         what = f"{modality} ({name})" if name else "not radiography"
         raise RejectedFilmError(source, f"its modality is {what}", remedy)
-    if sop_class and sop_class not in _SOP_CLASS_MODALITY and not sop_class.startswith(_SECONDARY_CAPTURE):
+    secondary_capture = f"{sop_class}.".startswith(_SECONDARY_CAPTURE)
+    if sop_class and sop_class not in _SOP_CLASS_MODALITY and not secondary_capture:
         raise RejectedFilmError(
             source, f"its modality is {modality}, but its SOP class is not a radiograph's", remedy
         )

@@ -130,5 +130,9 @@ def _gdcm(frame: bytes, outline: Outline, film: Dataset, syntax: uid.UID) -> Int
     # the standard error stream.
     allocated = 8 if outline.bits <= 8 else 12 if syntax == uid.JPEGExtended12Bit else 16
     stored = min(outline.bits, allocated)
-    data = decode_with_gdcm(frame, (int(film.Rows), int(film.Columns)), allocated, stored, str(syntax))
+    shape = (int(film.Rows), int(film.Columns))
+    try:
+        data = decode_with_gdcm(frame, shape, allocated, stored, str(syntax))
+    except OSError as error:
+        raise StructureError("no process could be started to decode its compressed pixels") from error
     return np.frombuffer(data, np.uint8 if allocated == 8 else "<u2")

@@ -71,8 +71,6 @@ def _check_deflated_size(data: bytes) -> None:
     Raises:
         StructureError: it inflates to more than `MAX_FILE_BYTES`.
     """
-    if uid.DeflatedExplicitVRLittleEndian.encode() not in data:
-        return
     file = BytesIO(data)
     file.seek(132 if data[128:132] == b"DICM" else 0)
     meta = list(data_element_generator(file, False, True, lambda tag, _vr, _length: tag.group != 2))

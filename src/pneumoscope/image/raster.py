@@ -4,7 +4,7 @@ from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import Image, ImageChops, ImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -209,9 +209,11 @@ def coloured_share(image: Image.Image) -> float:
         0 to 1.
     """
     size = (min(image.width, _COLOUR_SAMPLE), min(image.height, _COLOUR_SAMPLE))
-    channels = np.asarray(image.resize(size, Image.Resampling.NEAREST))  # (h, w, 3)
-    chroma = channels.max(axis=-1) - channels.min(axis=-1)
-    return float(np.mean(chroma > COLOURED_CHROMA))
+    red, green, blue = image.resize(size, Image.Resampling.NEAREST).split()
+    largest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    smallest = ImageChops.darker(ImageChops.darker(red, green), blue)
+    counts = ImageChops.subtract(largest, smallest).histogram()
+    return sum(counts[COLOURED_CHROMA + 1 :]) / sum(counts)
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:

@@ -89,6 +89,8 @@ def begins_like_dicom(path: str | Path) -> bool:
         path: of any file; one that cannot be opened does not begin like DICOM.
     """
     try:
+        if not Path(path).is_file():  # opening a pipe would wait for its other end
+            return False
         with Path(path).open("rb") as file:
             return _is_dicom(file.read(132))
     except (OSError, ValueError):
