@@ -3,8 +3,10 @@
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from enum import StrEnum
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -94,7 +96,8 @@ def predict(
     folders = OutputFolders(films, overlays=overlay_dir, heatmaps=heatmap_dir)
     if out is not None:
         refuse_to_overwrite(films, [out])
-    predictor = load(model, operating_point=operating_point.value)
+    with _importing_dicom(films[0]):
+        predictor = load(model, operating_point=operating_point.value)
 
     def score(numbered: tuple[int, str]) -> "tuple[Record, tuple[str, ...]]":
         index, path = numbered
@@ -104,7 +107,7 @@ def predict(
             return result.record(), result.warnings
         return result.record(), ()
 
-    records = map_in_order(score, enumerate(films), workers or default_workers())
+    records = map_in_order(score, enumerate(films), min(workers or default_workers(), len(films)))
     raise typer.Exit(_write(records, len(films), form, out, _caption(predictor)))
 
 
@@ -122,6 +125,22 @@ def _films(paths: list[str], sample: bool) -> tuple[str, ...]:
             else "nothing to do: name a film or a folder, or --sample"
         )
     return plan.films
+
+
+@contextmanager
+def _importing_dicom(first_film: str) -> Iterator[None]:
+    """Import pydicom beside the block if the first film will need it.
+
+    Each takes about a tenth of a second, and the loading of a network leaves the interpreter free.
+    """
+    from pneumoscope.image.read import begins_like_dicom
+
+    if not begins_like_dicom(first_film):
+        yield
+        return
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(import_module, "pneumoscope.image.dicom")
+        yield
 
 
 def _sample_path() -> str:
