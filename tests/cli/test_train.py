@@ -104,7 +104,7 @@ def test_missing_validation_films_are_warned_of(ground, train, tmp_path):
     write_manifest(rows, tmp_path / "without.parquet")
     status, out, err = train("--out", tmp_path / "run", manifest=str(tmp_path / "without.parquet"))
     assert status == 0, err
-    assert "warning: validation films of both targets are missing" in err
+    assert "warning: validation films of both targets would be needed" in err
     assert "no validation AUC" in out
 
 
@@ -119,4 +119,4 @@ def test_a_mean_over_sources_needs_a_source_with_both_targets(ground, train, tmp
         "--out", tmp_path / "mean", "--set", "selection.average=mean-over-sources", manifest=manifest
     )
     assert status == 0, err
-    assert "warning: validation films of both targets from one source are missing" in err
+    assert "warning: a source with 10 validation films of each target would be needed" in err

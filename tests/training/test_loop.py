@@ -124,6 +124,12 @@ def test_a_directory_with_a_run_is_not_overwritten(ground, tmp_path):
         ground.train(recipe, tmp_path / "run")
     with pytest.raises(UsageError, match="changed since it began: seed"):
         ground.train(recipe.model_copy(update={"seed": 9}), tmp_path / "run", resume=True)
+    stored = tmp_path / "run" / checkpoint.RECIPE
+    text = stored.read_text()
+    stored.write_text(text.replace('"seed"', '"sead"'))
+    with pytest.raises(UsageError, match="another version"):
+        ground.train(recipe, tmp_path / "run", resume=True)
+    stored.write_text(text)
     with pytest.raises(UsageError, match="another manifest"):
         ground.train(recipe, tmp_path / "run", rows=ground.rows[1:], resume=True)
 
@@ -135,7 +141,7 @@ def test_resume_without_a_run_starts_one(ground, tmp_path):
 
 def test_stages_end_early_and_the_weights_of_a_small_one_do_not_win(ground, tmp_path, read_log, monkeypatch):
     aucs = iter([0.5, 0.9, 0.8, 0.9, 0.3, 0.2, 0.4, 0.1, 0.1])  # one stage of four epochs, one of five
-    monkeypatch.setattr(loop, "validate", lambda *_: Validation(1.0, next(aucs), {}))
+    monkeypatch.setattr(loop, "validate", lambda *_: Validation(1.0, next(aucs), {}, {}))
     recipe = make_recipe(
         stages=[
             {"epochs": 6, "size": 32},

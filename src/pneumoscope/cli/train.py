@@ -1,6 +1,7 @@
 """`pneumoscope train`: a recipe and a manifest in, a run directory with trained weights out."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -119,15 +120,20 @@ def _say_what_it_trains_on(recipe: "Recipe", rows: "list[ManifestRow]") -> None:
         f"{counts['validation', 0]} + {counts['validation', 1]} to validate on (target 0 + 1)",
         file=sys.stderr,
     )
-    held_out = {
+    held_out = Counter(
         (row.source, recipe.data.targets[str(row.label)]) for row in rows if row.split == "validation"
-    }
-    within = recipe.selection.average == "mean-over-sources"
-    both = {source for source, target in held_out if not within or (source, 1 - target) in held_out}
-    if not (both and counts["validation", 0] and counts["validation", 1]):
+    )
+    least = recipe.selection.minimum_films
+    if recipe.selection.average == "mean-over-sources":
+        wanted = f"a source with {least} validation films of each target"
+        there = any(min(held_out[source, 0], held_out[source, 1]) >= least for source, _ in list(held_out))
+    else:
+        wanted = "validation films of both targets"
+        there = bool(counts["validation", 0] and counts["validation", 1])
+    if not there:
         print(
-            f"warning: validation films of both targets{' from one source' if within else ''} are missing: "
-            "there is no AUC to choose an epoch by; the last one's weights are kept, and nothing stops early",
+            f"warning: {wanted} would be needed: there is no AUC to choose an epoch "
+            "by; the last one's weights are kept, and nothing stops early",
             file=sys.stderr,
         )
 

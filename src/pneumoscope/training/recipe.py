@@ -154,10 +154,13 @@ class SelectionChoice(_Section):
     Attributes:
         metric: area under the ROC curve.
         average: "pooled" over all validation films, or the mean over the sources that hold both targets.
+        minimum_films: a source with fewer validation films of either target stays out of the mean: the AUC of
+            two films would outweigh that of a thousand.
     """
 
     metric: Literal["auc"] = "auc"
     average: Literal["pooled", "mean-over-sources"] = "pooled"
+    minimum_films: int = Field(default=10, ge=1)
 
 
 class Recipe(_Section):

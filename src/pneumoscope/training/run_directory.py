@@ -1,11 +1,11 @@
 """The directory of a run: what is written, by whom, and when a run may go on in it."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from pneumoscope.errors import UsageError
 from pneumoscope.training import checkpoint
@@ -81,7 +81,13 @@ class RunDirectory:
             raise UsageError(
                 f"{self.path}: holds a run already; add --resume to go on with it, or choose another --out"
             )
-        then = json.loads((self.path / checkpoint.RECIPE).read_text(encoding="utf-8"))
+        text = (self.path / checkpoint.RECIPE).read_text(encoding="utf-8")
+        try:
+            then = Recipe.model_validate_json(text).model_dump(mode="json")  # defaults for keys newer than it
+        except ValidationError as error:
+            raise UsageError(
+                f"{self.path}: its {checkpoint.RECIPE} was written by another version; choose another --out"
+            ) from error
         now = self._recipe
         changed = sorted(key for key in now.keys() | then.keys() if now.get(key) != then.get(key))
         if changed:

@@ -27,17 +27,23 @@ class Validation:
         loss: mean binary cross-entropy of all films, without smoothing or focus.
         pooled: AUC over all films, None where they are of one target.
         by_source: AUC within each source, None where it holds one target.
+        rarer: films of the rarer target within each source.
     """
 
     loss: float
     pooled: float | None
     by_source: Mapping[str, float | None]
+    rarer: Mapping[str, int]
 
     def metric(self, selection: SelectionChoice) -> float | None:
         """The number that chooses the epoch, None where it is not defined."""
         if selection.average == "pooled":
             return self.pooled
-        defined = [value for value in self.by_source.values() if value is not None]
+        defined = [
+            value
+            for source, value in self.by_source.items()
+            if value is not None and self.rarer[source] >= selection.minimum_films
+        ]
         return sum(defined) / len(defined) if defined else None
 
     def record(self) -> dict[str, Any]:
@@ -91,8 +97,11 @@ def validate(logits: NDArray[np.float32], films: Films) -> Validation:
         str(source): _auc(films.targets[sources == source], logits[sources == source])
         for source in np.unique(sources)
     }
+    rarer = {
+        source: int(np.bincount(films.targets[sources == source], minlength=2).min()) for source in by_source
+    }
     losses = binary_cross_entropy(torch.from_numpy(logits), torch.from_numpy(films.targets).float())
-    return Validation(float(losses.double().mean()), _auc(films.targets, logits), by_source)
+    return Validation(float(losses.double().mean()), _auc(films.targets, logits), by_source, rarer)
 
 
 def _auc(targets: NDArray[np.int64], logits: NDArray[np.float32]) -> float | None:
