@@ -30,20 +30,20 @@ __all__ = ["run_audit"]
 Progress = Callable[[str, int, int], None]
 
 _METHOD = (
-    "Films: labelled PNEUMONIA, NORMAL or OTHER, readable, no copies. Figures on films that the manifest does "
-    "not use (split is null) are shown but do not colour a check.",
+    "Films: labelled PNEUMONIA, NORMAL or OTHER, readable, no copies. Figures on films that the manifest "
+    "does not use (split is null) are shown but do not colour a check.",
     "Plates: 96 x 96, stretched, grey scale as stored; so geometry does not reach the pixel checks.",
-    "AUC: gradient boosting (scikit-learn, 50 trees of at most 15 leaves), averaged with logistic regression "
-    "where there are more than 16 numbers per film; five folds by patient, at most 8,000 films per figure; the "
-    "test split of a source is scored by what was fitted on its other films.",
+    "AUC: gradient boosting (scikit-learn, 30 trees of at most 15 leaves), averaged with logistic regression "
+    "where there are more than 16 numbers per film; five folds by patient, at most 5,000 films per figure; "
+    "the test split of a source is scored by what was fitted on its other films.",
     "Unfitted: the AUC of one number as it stands, turned to be at least 0.5.",
     "Intervals: 95 %, DeLong's with films clustered by patient (Obuchowski 1997).",
     "Colours: the lower end of the interval against the thresholds of the check, which are far from 0.5, so "
     "that looking at many figures does not turn chance into a finding.",
     "Lungs: one fixed template on a 24 x 24 grid, where at least 5 % of 9,396 adult films have lung, joined "
     "with its mirror image; 60 % of the film is blacked out.",
-    "Copies: every pair of films in two splits is compared: correlation above 0.98 at 24 x 24, and above 0.85 "
-    "of what 96 x 96 shows beyond that.",
+    "Copies: every pair of films in two splits is compared: correlation above 0.98 at 24 x 24, and above "
+    "0.85 of what 96 x 96 shows beyond that.",
 )
 
 

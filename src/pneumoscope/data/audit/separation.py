@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from pneumoscope.data.audit.films import Films
+from pneumoscope.data.audit.films import AUDIT_LABELS, Films
 from pneumoscope.data.manifest import ManifestRow
 
 __all__ = ["CrossingPair", "RandomSplit", "Separation", "separate"]
@@ -48,10 +48,10 @@ class RandomSplit(BaseModel):
 
     Attributes:
         source: name.
-        films: labelled and readable, copies left out.
+        films: labelled ones as they were found, copies included.
         patients: known ones.
         beside_own_patient: share of held-out films with another film of the same patient in training.
-        copies: films left out as copies of a film of this or another source.
+        copies: of them, films left out as copies of a film of this or another source.
         copies_crossing: how many of them would have stood in another split than the film they copy.
     """
 
@@ -140,36 +140,28 @@ def _look_alike(films: Films, cells: Features) -> Iterator[tuple[int, int]]:
                 yield from zip(a[alike].tolist(), b[alike].tolist(), strict=True)
 
 
-def _random_split(films: Films, rows: Sequence[ManifestRow], seed: int) -> list[RandomSplit]:
-    """Deal films at random, as if nobody had looked for patients and copies."""
+def _random_split(rows: Sequence[ManifestRow], seed: int) -> list[RandomSplit]:
+    """Deal labelled films at random, as if nobody had looked for patients and copies."""
     generator = np.random.default_rng(seed)
-    held_out = generator.random(len(films)) < _HELD_OUT
-    held_out_path = {row.path: bool(out) for row, out in zip(films.rows, held_out, strict=True)}
-    copies = [row for row in rows if row.duplicate_of is not None]
-    copy_out = dict(
-        zip([row.path for row in copies], (generator.random(len(copies)) < _HELD_OUT).tolist(), strict=True)
-    )
-    side = held_out_path | copy_out
+    labelled = sorted((row for row in rows if row.label in AUDIT_LABELS), key=lambda row: row.path)
+    held_out = generator.random(len(labelled)) < _HELD_OUT
+    side = {row.path: bool(out) for row, out in zip(labelled, held_out, strict=True)}
     found = []
-    for source in sorted({row.source for row in rows if row.source}):
-        own = films.source == source
-        known = own & ~np.char.startswith(films.patient, "film:")
-        trained_on = np.unique(films.patient[known & ~held_out])
-        out = films.patient[own & held_out]
-        left_out = [row for row in copies if row.source == source]
-        crossing = [
-            row
-            for row in left_out
-            if row.duplicate_of in side and side[str(row.duplicate_of)] != side[row.path]
-        ]
+    for source in sorted({row.source for row in labelled}):
+        own = [row for row in labelled if row.source == source]
+        trained_on = {row.patient for row in own if row.patient is not None and not side[row.path]}
+        beside = [row.patient in trained_on for row in own if side[row.path]]
+        copies = [row for row in own if row.duplicate_of is not None]
         found.append(
             RandomSplit(
                 source=source,
-                films=int(own.sum()),
-                patients=int(np.unique(films.patient[known]).size),
-                beside_own_patient=float(np.isin(out, trained_on).mean()) if out.size else 0.0,
-                copies=len(left_out),
-                copies_crossing=len(crossing),
+                films=len(own),
+                patients=len({row.patient for row in own if row.patient is not None}),
+                beside_own_patient=float(np.mean(beside)) if beside else 0.0,
+                copies=len(copies),
+                copies_crossing=sum(
+                    side.get(str(row.duplicate_of)) == (not side[row.path]) for row in copies
+                ),
             )
         )
     return found
@@ -203,5 +195,5 @@ def separate(films: Films, rows: Sequence[ManifestRow], cells: Features, seed: i
         near_duplicates=len(pairs),
         examples=(*same_patient, *same_file, *alike),
         held_out=_HELD_OUT,
-        random=tuple(_random_split(films, rows, seed)),
+        random=tuple(_random_split(rows, seed)),
     )
