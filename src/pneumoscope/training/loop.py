@@ -180,7 +180,7 @@ def _train_epoch(
             torch.manual_seed(seed_of(recipe.seed, 2, epoch.number, progress.step, processes.rank))
             with autocast, FastDepthwise() if device.type == "cpu" else nullcontext():
                 logit, cam = network(batch.inputs)
-            classification, mapped = _losses(recipe.loss, logit, cam, run.model.bias, batch)
+            classification, mapped = _losses(recipe.loss, logit, cam, batch)
             run.optimiser.zero_grad()
             (classification + recipe.loss.map_weight * mapped).backward()  # type: ignore[no-untyped-call]
             if recipe.optimiser.gradient_clip is not None:
@@ -206,9 +206,7 @@ def _train_epoch(
                 saved = time.monotonic()
 
 
-def _losses(
-    choice: LossChoice, logit: Tensor, cam: Tensor | None, bias: Tensor, batch: Batch
-) -> tuple[Tensor, Tensor]:
+def _losses(choice: LossChoice, logit: Tensor, cam: Tensor | None, batch: Batch) -> tuple[Tensor, Tensor]:
     """Mean classification and map loss of this process's films, two scalars.
 
     The map's mean is over all films, zero where there is no annotation: so shares of a batch with different
@@ -221,7 +219,7 @@ def _losses(
         classification = binary_cross_entropy(logit, targets).mean()
     if cam is None or batch.masks is None or batch.annotated is None:
         return classification, torch.zeros_like(classification)
-    return classification, map_loss(cam, bias, batch.masks, batch.annotated).mean()
+    return classification, map_loss(cam, batch.masks, batch.annotated).mean()
 
 
 def _step_record(recipe: Recipe, run: RunState, epoch: _Epoch, processes: Processes) -> dict[str, Any]:

@@ -60,26 +60,23 @@ def focal_loss(logit: Tensor, targets: Tensor, gamma: float) -> Tensor:
     )
 
 
-def map_loss(cam: Tensor, bias: Tensor, masks: Tensor, annotated: Tensor) -> Tensor:
+def map_loss(cam: Tensor, masks: Tensor, annotated: Tensor) -> Tensor:
     """Cross-entropy of the map's cells against the share of each cell inside a radiologist's box.
 
-    A cell's logit is its value plus the bias, so that the mean of the cells' logits is the film's.
+    A cell's value alone is its logit: zero separates finding from none, so that what a reader sees as warm is
+    what radiologists would box. The head's bias stays free to say how much warm area makes a positive film.
 
     Args:
         cam: (B, h, w) float, the signed map in logit units.
-        bias: scalar of the head.
         masks: (B, S, S) float32 in [0, 1]; what it holds for films without annotation does not matter.
         annotated: (B,) float32 in [0, 1], 0 for films that the loss leaves out.
 
     Returns:
         (B,) float32, the mean over a film's cells times `annotated`.
     """
-    share = functional.adaptive_avg_pool2d(masks.unsqueeze(1), (cam.shape[1], cam.shape[2])).squeeze(
-        1
-    )  # (B, h, w)
-    cells = functional.binary_cross_entropy_with_logits(
-        cam.float() + bias.float(), share.clamp(0.0, 1.0), reduction="none"
-    )
+    grid = (cam.shape[1], cam.shape[2])
+    share = functional.adaptive_avg_pool2d(masks.unsqueeze(1), grid).squeeze(1)  # (B, h, w)
+    cells = functional.binary_cross_entropy_with_logits(cam.float(), share.clamp(0.0, 1.0), reduction="none")
     return cells.mean(dim=(1, 2)) * annotated
 
 
