@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pneumoscope.cli.main import app
 from pneumoscope.data.manifest import ManifestRow, read_manifest, write_manifest
-from training.made_data import make_recipe, make_rows
+from tiny_training import make_recipe, make_rows
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,16 @@ def test_calibrating_on_the_test_split_is_refused(made):
         build_release(open_run(made.directory), made.rows, made.root, options, facts={})
 
 
+def test_thresholds_can_come_from_some_sources_only(made):
+    options = replace(OPTIONS, calibrate_sources=("west",), evaluate=())
+    release = build_release(open_run(made.directory), made.rows, made.root, options, facts={})
+    (evaluation,) = release.card.evaluations
+    assert (evaluation.split, evaluation.films) == ("west:validation", 10)
+    for point in release.card.operating_points.values():
+        assert point.split == "validation of west"
+    assert len(release.card.training_data) == 2
+
+
 def test_another_manifest_is_refused_unless_insisted_on(made):
     rows = [row for row in made.rows if row.source == "east"]
     run = open_run(made.directory)

@@ -6,7 +6,7 @@ import torch
 from pneumoscope.errors import DataError, RecipeError, UsageError, WeightsError
 from pneumoscope.models import build_model, save_weights
 from pneumoscope.release.trained_run import join_runs, open_run
-from training.made_data import make_recipe
+from tiny_training import make_recipe
 
 
 def _write_run(directory, *, seed=0, manifest="a" * 64, revision="c0ffee", **recipe):

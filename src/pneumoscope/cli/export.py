@@ -35,6 +35,10 @@ def export(
     calibrate_on: Annotated[
         str, typer.Option(metavar="SPLIT", help="Where temperature and thresholds come from.")
     ] = "validation",
+    calibrate_source: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only from films of these sources.", show_default="all of the run"),
+    ] = None,
     balance_sources: Annotated[
         bool,
         typer.Option(
@@ -73,6 +77,7 @@ def export(
         name=name or f"pneumoscope-{run.name}",
         version=version,
         calibrate_on=calibrate_on,
+        calibrate_sources=tuple(calibrate_source) if calibrate_source else None,
         balance_sources=balance_sources,
         evaluate=pairs,
         manifest_name=manifest.name,

@@ -53,6 +53,7 @@ class ReleaseOptions:
         name: of the bundle.
         version: of its weights.
         calibrate_on: split that temperature, thresholds and colour scale come from; never a test split.
+        calibrate_sources: only films of these; None for all that the run was trained on.
         balance_sources: let every source and label count equally in temperature and thresholds.
         evaluate: (source, split) pairs to put on the card beside the calibration split; source "all" pools.
         manifest_name: file name of the manifest, for the commands on the card.
@@ -63,6 +64,7 @@ class ReleaseOptions:
     name: str
     version: str
     calibrate_on: str = "validation"
+    calibrate_sources: tuple[str, ...] | None = None
     balance_sources: bool = False
     evaluate: tuple[tuple[str, str], ...] = ()
     manifest_name: str = "manifest.parquet"
@@ -142,9 +144,8 @@ def build_release(
             f"{options.manifest_name} is not the manifest that {run.name} was trained on, so that its "
             "validation films may have been trained on: give that manifest, or --other-manifest to insist"
         )
-    films = manifest_films(
-        rows, root, options.calibrate_on, sources=run.data.sources, targets=run.data.targets
-    )
+    calibrated_on = options.calibrate_sources or run.data.sources
+    films = manifest_films(rows, root, options.calibrate_on, sources=calibrated_on, targets=run.data.targets)
     onnx = to_onnx(run.model, run.prepare.size)
     draft = _draft_card(run, rows, options, facts)
     predictor = _predictor(draft, onnx)
@@ -161,7 +162,7 @@ def build_release(
         calibrated.probabilities,
         calibrated.targets,
         calibrated.patients,
-        split=options.calibrate_on,
+        split=_described(options),
         weights=weights,
     )
     card = draft.model_copy(
@@ -171,13 +172,13 @@ def build_release(
             "heatmap_limit": heatmap_limit(scores),
         }
     )
-    evaluations = _evaluations(calibrated, options.calibrate_on, run, card, options)
+    evaluations = _evaluations(calibrated, options.calibrate_on, calibrated_on, run, card, options)
     predictor = _predictor(card, onnx)
     for source, split in options.evaluate:
         sources = run.data.sources if source == "all" else (source,)
         chosen = manifest_films(rows, root, split, sources=sources, targets=run.data.targets)
         measured = _score(predictor, chosen, options, progress, f"scoring {source}:{split}")
-        evaluations += _evaluations(measured, split, run, card, options)
+        evaluations += _evaluations(measured, split, sources, run, card, options)
     unique = {evaluation.split: evaluation for evaluation in evaluations}
     complete = card.model_copy(update={"evaluations": tuple(unique.values())})
     return Release(onnx, Card.model_validate(complete.model_dump()), parity, len(scores.failures))
@@ -229,8 +230,20 @@ def _score(
     return score_films(predictor, films, workers=options.workers, progress=report)
 
 
+def _described(options: ReleaseOptions) -> str:
+    """The films that thresholds come from, for the card."""
+    if options.calibrate_sources is None:
+        return options.calibrate_on
+    return f"{options.calibrate_on} of {', '.join(options.calibrate_sources)}"
+
+
 def _evaluations(
-    scores: Scores, split: str, run: TrainedRun, card: Card, options: ReleaseOptions
+    scores: Scores,
+    split: str,
+    pooled: Sequence[str] | None,
+    run: TrainedRun,
+    card: Card,
+    options: ReleaseOptions,
 ) -> list[Evaluation]:
     """Pooled and per source, each with the command that measures it again."""
     thresholds: dict[str, float] = {name: point.threshold for name, point in card.operating_points.items()}
@@ -243,7 +256,7 @@ def _evaluations(
     command += f" --split {split}{labels}"
     evaluations = []
     for summary in summarise(scores, thresholds):
-        sources = (run.data.sources or ()) if summary.group == POOLED else (summary.group,)
+        sources = (pooled or ()) if summary.group == POOLED else (summary.group,)
         chosen = "".join(f" --source {source}" for source in sources)
         evaluations.append(card_evaluation(summary, f"{summary.group}:{split}", command + chosen))
     return evaluations
