@@ -33,6 +33,14 @@ def test_every_source_is_listed_with_its_licence():
     assert (clinic["films"], clinic["patients"], clinic["licence"]) == (2, 2, "not declared")
 
 
+def test_composed_films_keep_the_licence_of_what_they_are_made_of():
+    rows = [_row(0, source="rsna-lungs-transplants"), _row(1, source="clinic-transplants")]
+    clinic, rsna = training_data(rows, DataChoice(), FACTS)
+    assert rsna["licence"] == FACTS["rsna-lungs"].licence
+    assert rsna["citation"] == f"composed from films of rsna-lungs: {FACTS['rsna-lungs'].citation}"
+    assert clinic["citation"] == "not declared"
+
+
 def test_sources_that_were_left_out_are_not_listed():
     entries = training_data(ROWS, DataChoice(sources=("kermany",)), FACTS)
     assert [entry["name"] for entry in entries] == ["kermany"]

@@ -6,13 +6,14 @@ from typing import Any
 
 from pneumoscope.data.manifest import ManifestRow
 from pneumoscope.data.sources.contract import Source
+from pneumoscope.data.transplant import SUFFIX
 from pneumoscope.training.recipe import DataChoice
 
 __all__ = ["INTENDED_USE", "intended_population", "limitations", "training_data"]
 
 INTENDED_USE = (
     "Research use only; not a medical device. It tells frontal chest radiographs with signs of pneumonia "
-    "from normal ones and shows where the network saw its evidence, for research on and teaching of such "
+    "from those without and shows where the network saw its evidence, for research on and teaching of such "
     "methods. No diagnosis, triage or treatment may rest on it."
 )
 
@@ -57,7 +58,9 @@ def training_data(
     """
     entries = []
     for source, films in _used(rows, data, "train").items():
-        declared = facts.get(source)
+        original = source.removesuffix(SUFFIX)
+        declared = facts.get(source) or facts.get(original)
+        made = "" if source == original else f"composed from films of {original}: "
         entries.append(
             {
                 "name": source,
@@ -66,7 +69,7 @@ def training_data(
                 **{label: sum(film.label == label for film in films) for label in sorted(data.targets)},
                 "population": ", ".join(sorted({film.population or "unknown" for film in films})),
                 "licence": declared.licence if declared else "not declared",
-                "citation": declared.citation if declared else "not declared",
+                "citation": made + declared.citation if declared else "not declared",
             }
         )
     return tuple(entries)
