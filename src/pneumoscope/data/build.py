@@ -14,7 +14,7 @@ from pneumoscope.data.sources.contract import Claim, Place, Source
 from pneumoscope.data.splits import SplitFilm, assign_splits, group_films
 from pneumoscope.errors import DataError, UsageError
 
-__all__ = ["MEMORY_NAME", "Pool", "build_rows", "place_sources"]
+__all__ = ["MEMORY_NAME", "Pool", "build_rows", "place_sources", "settle"]
 
 MEMORY_NAME = "seen.sqlite"
 """The file beside the manifest that remembers what was seen."""
@@ -74,7 +74,7 @@ def build_rows(
         if record.path in claims and claims[record.path][1].film and record.status == "film"
     )
     matches = tuple(find_matches(films))
-    settled = _settle(films, matches, seed)
+    settled = settle(films, matches, seed)
     homes = [(_folder_prefix(folder), name) for name, folder in places.items()]
     rows = tuple(settled.get(record.path) or _row_without_film(record, claims, homes) for record in seen)
     return Pool(rows, films, matches, places)
@@ -135,8 +135,17 @@ def _folder_prefix(folder: str) -> str:
     return f"{folder}/" if folder else ""
 
 
-def _settle(films: Sequence[PoolFilm], matches: Sequence[Match], seed: int) -> dict[str, ManifestRow]:
-    """Rows of all readable films, by path."""
+def settle(films: Sequence[PoolFilm], matches: Sequence[Match], seed: int) -> dict[str, ManifestRow]:
+    """Decide what becomes of every readable film.
+
+    Args:
+        films: all of them.
+        matches: pairs of copies and look-alikes, as indices.
+        seed: draws another split.
+
+    Returns:
+        Rows by path: with a split, or with the reason why there is none.
+    """
     rows = [_row(film) for film in films]
     for members in duplicate_sets(len(films), matches):
         _settle_copies(films, members, rows)
