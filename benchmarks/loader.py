@@ -175,7 +175,7 @@ def measure(
         constant["seconds"] / loader["seconds"]
         for constant, loader in zip(found["constant"], found["loader"], strict=True)
     ]
-    # A step that owns its cores takes no more wall clock than processor time, and no feed beats a ready batch.
+    # A step that owns its cores takes no more wall clock than processor time; no feed beats a ready batch.
     owned = all(r["processor_seconds"] > 0.9 * r["seconds"] for results in found.values() for r in results)
     return {
         "quiet": owned and max(quotients) < 1.1,
