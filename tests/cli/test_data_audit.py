@@ -100,3 +100,20 @@ def test_audit_writes_page_and_verdict(made: tuple[Path, list[ManifestRow]]) -> 
     for check in stored["checks"]:
         assert check["title"] in said
     assert "</html>" in (folder / "audit" / "audit.html").read_text()
+
+
+def test_several_manifests_are_one(made: tuple[Path, list[ManifestRow]], tmp_path: Path) -> None:
+    folder, rows = made
+    call(folder, "audit", "--out", str(folder / "whole"))
+    halves = {"films": [row for row in rows if row.label == "NORMAL"]}
+    halves["other"] = [row for row in rows if row.label != "NORMAL"]
+    (folder / "other").mkdir()
+    for row in halves["other"]:
+        (folder / "films" / row.path).rename(folder / "other" / row.path)
+    write_manifest(halves["films"], folder / "manifest.parquet")
+    write_manifest(halves["other"], folder / "other.parquet")
+    second = ["--manifest", str(folder / "other.parquet"), "--root", str(folder / "other")]
+    call(folder, "audit", "--out", str(folder / "halves"), *second)
+    assert (folder / "halves/audit.json").read_bytes() == (folder / "whole/audit.json").read_bytes()
+    said = call(folder, "cache", "--out", str(folder / "caches"), "--size", "32", *second)
+    assert f"{len(rows) - 1} plates, 0 films unreadable" in said
