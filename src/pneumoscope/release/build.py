@@ -15,7 +15,7 @@ from pneumoscope.data.manifest import ManifestRow, manifest_sha256
 from pneumoscope.data.sources.contract import Source
 from pneumoscope.errors import DataError, UsageError
 from pneumoscope.evaluation.calibration import balanced_weights, calibrated_probability, fit_temperature
-from pneumoscope.evaluation.films import DEFAULT_TARGETS, LabelledFilm, manifest_films
+from pneumoscope.evaluation.films import DEFAULT_TARGETS, FilmRoot, LabelledFilm, manifest_films
 from pneumoscope.evaluation.operating_points import choose_operating_points
 from pneumoscope.evaluation.scoring import Scores, score_films
 from pneumoscope.evaluation.summary import POOLED, card_evaluation, summarise
@@ -113,7 +113,7 @@ def heatmap_limit(scores: Scores) -> float:
 def build_release(
     run: TrainedRun,
     rows: Sequence[ManifestRow],
-    root: Path,
+    root: FilmRoot,
     options: ReleaseOptions,
     *,
     facts: Mapping[str, Source],
@@ -142,7 +142,8 @@ def build_release(
     if not options.other_manifest and manifest_sha256(rows) != run.manifest_sha256:
         raise UsageError(
             f"{options.manifest_name} is not the manifest that {run.name} was trained on, so that its "
-            "validation films may have been trained on: give that manifest, or --other-manifest to insist"
+            "validation films may have been trained on: give that manifest, or those, or --other-manifest "
+            "to insist"
         )
     calibrated_on = options.calibrate_sources or run.data.sources
     films = manifest_films(rows, root, options.calibrate_on, sources=calibrated_on, targets=run.data.targets)
