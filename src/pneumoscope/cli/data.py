@@ -59,6 +59,7 @@ def sources(output: Format = _Format.TABLE) -> None:
             "labels": f"{words} ({source.label_origin})",
             "patient": source.patient_key,
             "people": source.population + ("; held out, for testing only" if source.held_out else ""),
+            "beware": source.caveat or "-",
             "licence": source.licence,
             "cite": source.citation,
             "home": source.url or "-",
