@@ -64,6 +64,9 @@ def export(
             "--other-manifest", help="Accept another manifest than that of the run; the card says so."
         ),
     ] = False,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Accept a run that did not reach its end; the card says so.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads that score.", show_default="one per core")
     ] = None,
@@ -86,8 +89,9 @@ def export(
         calibrate_sources=tuple(calibrate_source) if calibrate_source else None,
         balance_sources=balance_sources,
         evaluate=pairs,
-        manifest_name=manifest[0].name,
+        manifest_names=tuple(path.name for path in manifest),
         other_manifest=other_manifest,
+        unfinished=unfinished,
         workers=workers,
     )
     facts = {source.name: source for source in SOURCES}
