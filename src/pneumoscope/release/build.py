@@ -147,8 +147,8 @@ def build_release(
         )
     if not options.other_manifest and manifest_sha256(rows) != run.manifest_sha256:
         raise UsageError(
-            f"{', '.join(options.manifest_names)} is not the manifest that {run.name} was trained on, so that "
-            "its validation films may have been trained on: give that manifest, or those, or "
+            f"{', '.join(options.manifest_names)} is not the manifest that {run.name} was trained on, so "
+            "that its validation films may have been trained on: give that manifest, or those, or "
             "--other-manifest to insist"
         )
     if not (run.finished or options.unfinished):

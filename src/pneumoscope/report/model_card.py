@@ -100,8 +100,8 @@ def _operating_points(card: Card) -> str:
     return (
         "## Operating points\n\n"
         f"A film is {card.labels[1]} where its calibrated probability is at least the threshold. Thresholds "
-        "belong to this version only. In brackets: 95 % intervals, which count patients, not films; a film of "
-        "an unknown patient counts as one patient.\n\n"
+        "belong to this version only. In brackets: 95 % intervals, which count patients, not films; a film "
+        "of an unknown patient counts as one patient.\n\n"
         f"{_table(head, rows)}"
     )
 
