@@ -201,8 +201,21 @@ def _why_unusable(film: PoolFilm) -> str | None:
 def _row(film: PoolFilm) -> ManifestRow:
     """The row of a readable film before its fate is known."""
     seen, claim = film.seen, film.claim
+    return replace(
+        _row_of_file(seen, film.source.name),
+        label=claim.label,
+        patient=claim.patient,
+        view=claim.view or seen.view,
+        age=claim.age if claim.age is not None else seen.age,
+        population=claim.population or film.source.population,
+        boxes=claim.boxes,
+    )
+
+
+def _row_of_file(seen: Seen, source: str) -> ManifestRow:
+    """What looking at a file told, whatever it is."""
     return ManifestRow(
-        source=film.source.name,
+        source=source,
         path=seen.path,
         sha256=seen.sha256,
         bytes=seen.size,
@@ -210,12 +223,6 @@ def _row(film: PoolFilm) -> ManifestRow:
         format=seen.format,
         width=seen.width,
         height=seen.height,
-        label=claim.label,
-        patient=claim.patient,
-        view=claim.view or seen.view,
-        age=claim.age if claim.age is not None else seen.age,
-        population=claim.population or film.source.population,
-        boxes=claim.boxes,
     )
 
 
@@ -242,15 +249,8 @@ def _row_without_film(
         else:
             fate = fates.REJECTED if seen.status == "rejected" else fates.UNREADABLE
             detail = seen.reason or ""
-    return ManifestRow(
-        source=name,
-        path=seen.path,
-        sha256=seen.sha256,
-        bytes=seen.size,
-        phash=seen.phash,
-        format=seen.format,
-        width=seen.width,
-        height=seen.height,
+    return replace(
+        _row_of_file(seen, name),
         label=known[1].label if known else None,
         patient=known[1].patient if known else None,
         reason=fates.reason(fate, detail),
