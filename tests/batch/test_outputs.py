@@ -10,7 +10,8 @@ from PIL import Image
 from generated import chest_like
 from pneumoscope import load
 from pneumoscope.batch.outputs import OutputFolders, refuse_to_overwrite
-from pneumoscope.errors import PneumoscopeError, UsageError
+from pneumoscope.errors import PneumoscopeError, RejectedFilmError, UsageError
+from pneumoscope.image.read import read
 from pneumoscope.runtime.film import Film
 from tiny_bundle import make_tiny_bundle
 
@@ -74,6 +75,31 @@ def test_film_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(UsageError, match="one of the films"):
             refuse_to_overwrite(["b.png", "a.png"], [Path(output)])
     refuse_to_overwrite(["b.png", "a.png"], [Path("c/a.png")])
+
+
+@pytest.mark.parametrize(("film", "output"), [("f.png", "o"), ("o", "f.png"), ("o", "o"), ("h", "f.png")])
+def test_film_by_another_name_is_never_overwritten(
+    tmp_path: Path, film: str, output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("f.png").write_bytes(b"a film")
+    Path("o").symlink_to("f.png")
+    Path("h").hardlink_to("f.png")
+    with pytest.raises(UsageError, match=f"{output} is one of the films"):
+        refuse_to_overwrite(["absent.png", film], [Path("absent.npy"), Path(output)])
+    refuse_to_overwrite(["absent.png", "a\0b/c.png", film], [Path("absent.npy")])
+
+
+def test_records_and_a_film_s_file_are_two(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="name another --out"):
+        OutputFolders(["a.dcm"], overlays=tmp_path, heatmaps=None, records=tmp_path / "a.png")
+    OutputFolders(["a.dcm"], overlays=tmp_path, heatmaps=None, records=tmp_path / "a.jsonl")
+
+
+def test_overlay_is_no_film(film: Film, tmp_path: Path) -> None:
+    OutputFolders(["a.dcm"], overlays=tmp_path, heatmaps=None).write(0, film)
+    with pytest.raises(RejectedFilmError, match="overlay drawn by pneumoscope"):
+        read(tmp_path / "a.png")
 
 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_records_are_those_of_the_api(run: Run, films: Path, tiny: Path) -> None
     assert outcome.status == 0
     assert records == [film.record() for film in pneumoscope.load(tiny).predict_many(PATHS)]
     assert {record["finding"] for record in records} == {"NORMAL", "PNEUMONIA"}
-    assert outcome.err == "left out 2 files: no films by their names\n"
+    assert outcome.err == "left out 2 files: no films by name or kind\n"
 
 
 def test_every_format_holds_the_same(run: Run, films: Path, tiny: Path) -> None:
@@ -133,6 +133,7 @@ def test_list_on_standard_input(run: Run, films: Path, tiny: Path, monkeypatch: 
         (("films", "--out", "films/b/x.png"), "is one of the films"),
         (("films", "--overlay-dir", "films/a"), "is one of the films"),
         (("films", "--overlay-dir", "films/a/x.png"), "cannot be made a folder"),
+        (("films", "--overlay-dir", "o", "--out", "o/x-2.png"), "name another --out"),
         (("-", "-"), "given twice"),
     ],
 )
@@ -220,6 +221,38 @@ def test_full_disk(films: Path, tiny: Path) -> None:
     assert error.decode().splitlines()[1:] == [
         "pneumoscope: standard output cannot be written: No space left on device"
     ]
+
+
+def test_film_that_out_links_to_stays_whole(run: Run, films: Path, tiny: Path) -> None:
+    before = Path("films/a/x.png").read_bytes()
+    Path("out.jsonl").symlink_to("films/a/x.png")
+    outcome = run("predict", "films/a", "--model", tiny, "--format", "jsonl", "--out", "out.jsonl")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "out.jsonl is one of the films" in outcome.err
+    assert Path("films/a/x.png").read_bytes() == before
+
+
+def test_overlays_beside_the_films_are_rejected_on_the_next_run(run: Run, films: Path, tiny: Path) -> None:
+    arguments = ("predict", "films/a", "--model", tiny, "--format", "jsonl")
+    assert run(*arguments, "--overlay-dir", "films/a/overlays").status == 0
+    outcome = run(*arguments)
+    statuses = {record["path"]: record["status"] for record in map(json.loads, outcome.out.splitlines())}
+    assert outcome.status == 3
+    assert statuses == {"films/a/overlays/x.png": "rejected", "films/a/x.png": "ok"}
+
+
+def test_closed_standard_input_and_output(
+    run: Run, films: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run("predict", "-", "--model", tiny).err == (
+        "pneumoscope: nothing to do: no films were found there\n"
+    )
+    monkeypatch.setattr(sys, "stdout", None)
+    outcome = run("predict", "films/a", "--model", tiny)
+    assert (outcome.status, "--out" in outcome.err) == (2, True)
+    assert run("predict", "films/a", "--model", tiny, "--out", "r.txt").status == 0
+    assert "1 scored" in Path("r.txt").read_text()
 
 
 def test_name_that_is_no_text(films: Path, tiny: Path) -> None:

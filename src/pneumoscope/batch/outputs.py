@@ -1,15 +1,17 @@
 """Files written beside the records: one overlay and one evidence map per film, never over a film."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import numpy as np
+from PIL.PngImagePlugin import PngInfo
 
 from pneumoscope.batch.plan import output_stems
 from pneumoscope.errors import PneumoscopeError, UsageError
+from pneumoscope.image.raster import OVERLAY_SOFTWARE
 from pneumoscope.runtime.film import Film
 
 __all__ = ["OutputFolders", "refuse_to_overwrite"]
@@ -28,12 +30,20 @@ class OutputFolders:
         films: paths of all films, in order.
         overlays: folder for overlays, made where it does not exist, or None.
         heatmaps: folder for (H, W) float32 maps in logit units, or None.
+        records: file that the records go to, or None.
 
     Raises:
-        UsageError: a folder cannot be made, or a file would fall on one of the films.
+        UsageError: a folder cannot be made, or a file would fall on one of the films or on the records.
     """
 
-    def __init__(self, films: Sequence[str], *, overlays: Path | None, heatmaps: Path | None) -> None:
+    def __init__(
+        self,
+        films: Sequence[str],
+        *,
+        overlays: Path | None,
+        heatmaps: Path | None,
+        records: Path | None = None,
+    ) -> None:
         self._folders: list[tuple[Path, str, _Writer]] = []
         if overlays is not None:
             self._folders.append((overlays, ".png", _write_overlay))
@@ -41,7 +51,10 @@ class OutputFolders:
             self._folders.append((heatmaps, ".npy", _write_heatmap))
         self._stems = output_stems(films) if self._folders else []
         for folder, suffix, _ in self._folders:
-            refuse_to_overwrite(films, [folder / f"{stem}{suffix}" for stem in self._stems])
+            outputs = [folder / f"{stem}{suffix}" for stem in self._stems]
+            refuse_to_overwrite(films, outputs)
+            if records is not None and _places([records])[0] in _places(outputs):
+                raise UsageError(f"{records} would be both the records and a film's file: name another --out")
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -66,27 +79,45 @@ class OutputFolders:
 
 
 def refuse_to_overwrite(films: Sequence[str], outputs: Sequence[Path]) -> None:
-    """Make sure that no output falls on a film.
+    """Make sure that no output falls on a film, be it by another name, a link or a hard link.
 
     Names that differ only in case count as equal, because they are on some file systems.
 
     Raises:
         UsageError: one does.
     """
-    real_folder = cache(os.path.realpath)
-
-    def place(path: str | Path) -> tuple[str, str]:
-        folder, name = os.path.split(path)
-        return real_folder(folder or os.curdir), name.casefold()
-
-    read = {place(film) for film in films}
-    for output in outputs:
-        if place(output) in read:
+    places = set(_places(films))
+    existing = {output: identity for output in outputs if (identity := _identity(output)) is not None}
+    identities = {_identity(film) for film in films} if existing else set()
+    for output, place in zip(outputs, _places(outputs), strict=True):
+        if place in places or (output in existing and existing[output] in identities):
             raise UsageError(f"{output} is one of the films and would be overwritten: write elsewhere")
 
 
+def _places(paths: Iterable[str | Path]) -> list[tuple[str, str]]:
+    """Folder, without links, and name of each file; the files need not exist."""
+
+    @cache
+    def real(folder: str) -> str:
+        return folder if "\0" in folder else os.path.realpath(folder)
+
+    split = (os.path.split(path) for path in paths)
+    return [(real(folder or os.curdir), name.casefold()) for folder, name in split]
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """What all names of one file have in common; None where there is no file."""
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):  # ValueError: a null character
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _write_overlay(film: Film, file: BinaryIO) -> None:
-    film.overlay().save(file, format="PNG")
+    mark = PngInfo()
+    mark.add_text("Software", OVERLAY_SOFTWARE)
+    film.overlay().save(file, format="PNG", pnginfo=mark)
 
 
 def _write_heatmap(film: Film, file: BinaryIO) -> None:

@@ -1,5 +1,6 @@
 """`pneumoscope predict`: films in, records, overlays and evidence maps out."""
 
+import io
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -93,9 +94,11 @@ def predict(
     from pneumoscope.runtime.predictor import load
 
     films = _films(paths or [], sample)
-    folders = OutputFolders(films, overlays=overlay_dir, heatmaps=heatmap_dir)
+    folders = OutputFolders(films, overlays=overlay_dir, heatmaps=heatmap_dir, records=out)
     if out is not None:
         refuse_to_overwrite(films, [out])
+    elif sys.stdout is None:
+        raise UsageError("standard output is closed: name a file for the records with --out")
     with _importing_dicom(films[0]):
         predictor = load(model, operating_point=operating_point.value)
 
@@ -114,10 +117,10 @@ def predict(
 def _films(paths: list[str], sample: bool) -> tuple[str, ...]:
     from pneumoscope.batch.plan import plan_films
 
-    plan = plan_films([*paths, *([_sample_path()] if sample else [])], sys.stdin)
+    plan = plan_films([*paths, *([_sample_path()] if sample else [])], sys.stdin or io.StringIO())
     if plan.left_out:
         files = "1 file" if plan.left_out == 1 else f"{plan.left_out} files"
-        print(f"left out {files}: no films by their names", file=sys.stderr)
+        print(f"left out {files}: no films by name or kind", file=sys.stderr)
     if not plan.films:
         raise UsageError(
             "nothing to do: no films were found there"

@@ -17,13 +17,23 @@ from pneumoscope.image.limits import check_declared_size, check_sides
 from pneumoscope.image.radiograph import Pixels
 from pneumoscope.image.structure import Outline, jpeg_outline, png_outline, webp_outline
 
-__all__ = ["COLOURED_CHROMA", "COLOURED_SHARE", "coloured_share", "image_pixels", "raster_pixels"]
+__all__ = [
+    "COLOURED_CHROMA",
+    "COLOURED_SHARE",
+    "OVERLAY_SOFTWARE",
+    "coloured_share",
+    "image_pixels",
+    "raster_pixels",
+]
 
 COLOURED_CHROMA = 24
 """A pixel is coloured where its largest and smallest channel lie further apart than this, of 255."""
 
 COLOURED_SHARE = 0.05
 """An image is a colour image where more than this share of its pixels is coloured."""
+
+OVERLAY_SOFTWARE = "pneumoscope overlay"
+"""What an overlay says in its `Software` text: it often lies beside films, and must not be scored as one."""
 
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "PNG": PngImageFile,
@@ -57,7 +67,7 @@ def raster_pixels(data: bytes, kind: str, source: str, notes: list[str]) -> Pixe
 
     Raises:
         UnreadableFilmError: damaged, cut short, or too large.
-        RejectedFilmError: several images, colour, one bit, or too small.
+        RejectedFilmError: several images, colour, one bit, too small, or an overlay.
     """
     with decoding(source, kind):
         outline = _OUTLINES[kind](data) if kind in _OUTLINES else None
@@ -71,6 +81,10 @@ def raster_pixels(data: bytes, kind: str, source: str, notes: list[str]) -> Pixe
             image = _PLUGINS[kind](BytesIO(data))
             check_declared_size(source, image.height, image.width)
             _check_single(image, source)
+            if image.info.get("Software") == OVERLAY_SOFTWARE:
+                raise RejectedFilmError(
+                    source, "it is an overlay drawn by pneumoscope", "send the film itself"
+                )
             if isinstance(image, TiffImageFile):
                 _check_tiff(image, source, notes)
                 image.load()  # it parses more metadata
