@@ -1,6 +1,7 @@
 """Which films a command line means, in which order, and what their output files are called."""
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -106,10 +107,50 @@ def test_a_link_to_a_folder_may_be_named(folder: Path) -> None:
 
 
 def test_pipe_in_a_folder_is_not_opened(folder: Path) -> None:
-    import os
-
     os.mkfifo(folder / "films/a/pipe")
     assert plan("films/a").left_out == 1
+
+
+def test_film_that_cannot_be_reached_is_not_left_out(folder: Path) -> None:
+    (folder / "films/a/gone.png").symlink_to(folder / "nowhere")
+    (folder / "films/a/ring.png").symlink_to("ring.png")
+    (folder / "films/a/folder.png").symlink_to(folder / "films")
+    (folder / "films/a/gone.txt").symlink_to(folder / "nowhere")
+    assert plan("films/a") == Plan(
+        ("films/a/deep/er/x.tiff", "films/a/gone.png", "films/a/ring.png", "films/a/z.JPG"), left_out=2
+    )
+
+
+def test_folder_that_hides_its_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: object, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    paths = ("films/b.png", "x" * 300 + ".png", "a\0b.png")
+    monkeypatch.setattr("os.stat", denied)
+    assert plan(*paths) == Plan(paths, left_out=0)
+    monkeypatch.setattr("os.scandir", denied)
+    monkeypatch.setattr("os.path.isdir", lambda _: True)
+    with pytest.raises(UsageError, match="'films' cannot be searched"):
+        plan("films")
+
+
+def test_deep_folders_do_not_exhaust_the_stack(folder: Path) -> None:
+    deepest = Path("d")
+    deepest.mkdir()
+    for _ in range(1200):
+        deepest /= "d"
+        deepest.mkdir()
+    film = deepest / "x.png"
+    film.write_bytes(b"")
+    try:
+        assert plan("d").films == (str(film),)
+    finally:
+        film.unlink()
+        os.removedirs(deepest)  # the clean-up of pytest recurses
+
+
+def test_byte_order_mark_in_front_of_a_list(folder: Path) -> None:
+    assert plan("-", lines="\ufefffilms/c.dcm\r\n\ufeffx.png\r\n").films == ("films/c.dcm", "\ufeffx.png")
 
 
 def test_names_that_are_no_text_come_through(folder: Path) -> None:

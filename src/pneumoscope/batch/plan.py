@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ class Plan:
 
     Attributes:
         films: paths as the caller gave them, or joined to the folder that the caller gave.
-        left_out: files in those folders that are no films by their name.
+        left_out: files in those folders that are no films by their name or kind.
     """
 
     films: tuple[str, ...]
@@ -48,7 +49,7 @@ def plan_films(paths: Sequence[str], standard_input: TextIO) -> Plan:
     films: list[str] = []
     left_out = 0
     for path in _named(paths, standard_input):
-        if not Path(path).is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder hides its files
             films.append(path)
             continue
         for found in _walk(path):
@@ -62,33 +63,48 @@ def plan_films(paths: Sequence[str], standard_input: TextIO) -> Plan:
 def _named(paths: Sequence[str], standard_input: TextIO) -> Iterator[str]:
     for path in paths:
         if path == "-":
-            lines = (line.rstrip("\r\n") for line in standard_input)
-            yield from (line for line in lines if line.strip())
+            for number, line in enumerate(standard_input):
+                # A list that was written on Windows may begin with a byte order mark.
+                named = (line if number else line.removeprefix("\ufeff")).rstrip("\r\n")
+                if named.strip():
+                    yield named
         else:
             yield path
 
 
 def _walk(folder: str) -> Iterator[str]:
     """All files below a folder, files and folders sorted together by name."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be searched: {error.strerror}; check its permissions") from error
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path)
-        else:
-            yield entry.path
+    pending = [(folder, True)]
+    while pending:
+        path, is_folder = pending.pop()
+        if not is_folder:
+            yield path
+            continue
+        try:
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name, reverse=True)
+            pending += [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        except OSError as error:
+            raise UsageError(
+                f"{path!r} cannot be searched ({error.strerror}); check its permissions"
+            ) from error
 
 
 def _is_film(path: str) -> bool:
     name = Path(path)
-    if not name.is_file() or name.name == _INDEX_OF_A_DICOM_DISC:
+    if name.name == _INDEX_OF_A_DICOM_DISC:
         return False
     suffix = name.suffix.lower()
     if suffix in FILM_SUFFIXES:
-        return True
+        return _may_be_a_file(path)
     return (not suffix or _UID_TAIL.fullmatch(suffix) is not None) and begins_like_dicom(name)
+
+
+def _may_be_a_file(path: str) -> bool:
+    """Not a pipe or a link to a folder. A broken link may be: its record will say what is wrong with it."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except OSError:
+        return True
 
 
 def film_stem(path: str) -> str:
