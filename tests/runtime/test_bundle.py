@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -90,6 +91,20 @@ def test_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(BundleError, match=r"model\.onnx cannot be read"):
         open_bundle(tmp_path)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    path = make_tiny_bundle(tmp_path) / name
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(BundleError, match="no regular file"):
+        open_bundle(tmp_path)
+
+
+def test_name_longer_than_any_folder_s() -> None:
+    with pytest.raises(BundleError, match="there is no bundle"):
+        find_bundle("x" * 300)
 
 
 @pytest.mark.parametrize("line", ["", "0" * 64 + "  ../card.json\n"])

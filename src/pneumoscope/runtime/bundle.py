@@ -6,6 +6,7 @@
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +75,7 @@ def find_bundle(name_or_directory: str | Path | None = None) -> Path:
     wanted = DEFAULT_BUNDLE if name_or_directory is None else str(name_or_directory)
     if not isinstance(name_or_directory, Path) and wanted in shipped:
         return shipped[wanted]
-    if name_or_directory is not None and Path(wanted).is_dir():
+    if name_or_directory is not None and os.path.isdir(wanted):  # noqa: PTH112 - Path.is_dir raises
         return Path(wanted)
     have = f"shipped are: {', '.join(shipped)}" if shipped else "none is shipped with this version"
     raise BundleError(f"there is no bundle {wanted!r}: name a shipped one or the folder of one ({have})")
@@ -139,6 +140,8 @@ def write_bundle(directory: str | Path, onnx: bytes, card: Card, readme: str) ->
 
 def _read(path: Path) -> bytes:
     try:
+        if path.is_fifo() or path.is_char_device():  # reading these may never end
+            raise BundleError(f"{path} is no regular file: fetch the bundle again")
         return path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from error
