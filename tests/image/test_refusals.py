@@ -92,6 +92,8 @@ REJECTED = {
     "frames of DICOM": (dicom_bytes(dataset(FILM, NumberOfFrames=2)), "2 images"),
     "one pixel": (encoded(Image.new("L", (1, 1)), "PNG"), "1 x 1 pixels, too small"),
     "63 rows": (encoded(Image.fromarray(FILM[:63]), "TIFF"), "72 x 63 pixels, too small"),
+    "strip": (encoded(Image.fromarray(np.tile(FILM, (8, 1))), "PNG"), "strip of 72 x 640"),
+    "DICOM strip": (dicom_bytes(dataset(np.tile(FILM, (1, 9)))), "strip of 648 x 80"),
     "small DICOM": (dicom_bytes(dataset(FILM[:63])), "too small"),
     "one bit": (encoded(GREY.convert("1"), "PNG"), "one bit"),
 }
@@ -212,3 +214,18 @@ def test_threads_leave_the_warning_filters_alone():
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(outcome, sources)) == [outcome(data) for data in sources]
     assert list(warnings.filters) == before
+
+
+def test_a_file_object_at_its_end_is_not_called_an_empty_file():
+    file = BytesIO(WHOLE["PNG"])
+    assert read(file).pixels.shape == FILM.shape
+    with pytest.raises(UnreadableFilmError, match=r"nothing left to read; rewind"):
+        read(file)
+
+
+@pytest.mark.parametrize(
+    "keyword", ["Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PixelRepresentation"]
+)
+def test_a_missing_element_is_named(keyword):
+    with pytest.raises(UnreadableFilmError, match=f"lacks {keyword}"):
+        read(dicom_bytes(dataset(FILM, **{keyword: None})))

@@ -20,6 +20,16 @@ from pneumoscope.image.radiograph import Radiograph
 __all__ = ["read_dicom"]
 
 _EXPORT = "export the film again from the archive"
+# Type 1 elements of the Image Pixel module (PS3.3, C.7.6.3) without which the pixels mean nothing.
+_REQUIRED = (
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "PixelRepresentation",
+)
 
 
 def read_dicom(data: bytes, source: str) -> Radiograph:
@@ -113,6 +123,9 @@ def _check_image(film: FileDataset, source: str) -> None:
 
 
 def _check_pixel_format(film: Dataset, source: str) -> None:
+    for keyword in _REQUIRED:
+        if film.get(keyword) is None:
+            raise UnreadableFilmError(source, f"its DICOM header lacks {keyword}", _EXPORT)
     frames = int(film.get("NumberOfFrames") or 1)
     check_declared_size(source, int(film.Rows), int(film.Columns), frames)
     if frames > 1:

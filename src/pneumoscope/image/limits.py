@@ -2,7 +2,7 @@
 
 from pneumoscope.errors import RejectedFilmError, UnreadableFilmError
 
-__all__ = ["MAX_FILE_BYTES", "MAX_PIXELS", "MIN_SIDE", "check_declared_size", "check_sides"]
+__all__ = ["MAX_ASPECT", "MAX_FILE_BYTES", "MAX_PIXELS", "MIN_SIDE", "check_declared_size", "check_sides"]
 
 MAX_PIXELS = 100_000_000
 """Rows x columns x frames. The largest digital chest films have about 20 million."""
@@ -12,6 +12,9 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 
 MIN_SIDE = 64
 """Rows and columns in pixels; under that no finding can be seen."""
+
+MAX_ASPECT = 8
+"""Longest by shortest side; whole films of the widest small children reach about 3."""
 
 
 def check_declared_size(source: str, height: int, width: int, frames: int = 1) -> None:
@@ -40,7 +43,7 @@ def check_declared_size(source: str, height: int, width: int, frames: int = 1) -
 
 
 def check_sides(source: str, height: int, width: int) -> None:
-    """Refuse an image too small to show anything.
+    """Refuse an image too small to show anything, or a strip of which next to nothing would be left.
 
     Args:
         source: how the caller named the film.
@@ -48,11 +51,15 @@ def check_sides(source: str, height: int, width: int) -> None:
         width: columns.
 
     Raises:
-        RejectedFilmError: a side is under `MIN_SIDE`.
+        RejectedFilmError: a side is under `MIN_SIDE`, or one is more than `MAX_ASPECT` times the other.
     """
     if min(height, width) < MIN_SIDE:
         raise RejectedFilmError(
             source,
             f"it is {width} x {height} pixels, too small to show a finding",
             f"send a film of at least {MIN_SIDE} x {MIN_SIDE} pixels",
+        )
+    if max(height, width) > MAX_ASPECT * min(height, width):
+        raise RejectedFilmError(
+            source, f"it is a strip of {width:,} x {height:,} pixels, no whole film", "send the whole film"
         )

@@ -195,7 +195,9 @@ def make_plate(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray
         table = _grey_table(film.pixels, parameters)
     except ValueError:
         raise RejectedFilmError(
-            film.source, "the image is blank: its pixels all have one value", "send the film itself"
+            film.source,
+            "the image is blank: all or nearly all of its foreground is one grey",
+            "send the film itself",
         ) from None
     grey = film.pixels if table is None else table[film.pixels]
     geometry = plate_geometry(film.height, film.width, parameters)

@@ -134,6 +134,10 @@ def _drain(file: BinaryIO, source: str) -> bytes:
         ) from error
     if not isinstance(data, bytes):
         raise UnreadableFilmError(source, "the file object yields text", "open it in binary mode")
+    if not data:
+        raise UnreadableFilmError(
+            source, "the file object has nothing left to read", "rewind it with seek(0), or pass a path"
+        )
     if len(data) > MAX_FILE_BYTES:
         raise _too_large(source)
     return data
