@@ -22,7 +22,7 @@ from pneumoscope.image.read import read
 from pneumoscope.runtime.bundle import Bundle, open_bundle
 from pneumoscope.runtime.film import Failure, Film
 from pneumoscope.runtime.predictor import Predictor
-from tiny_bundle import TINY_BIAS, make_tiny_bundle
+from tiny_bundle import TINY_BIAS, make_tiny_bundle, tiny_card
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +198,26 @@ def test_many_is_lazy_in_order_and_survives_bad_films(predictor: Predictor, path
     assert absent.path == "/nowhere/film.png"
     assert isinstance(last, Film)
     assert last.path == paths[1]
+
+
+@pytest.mark.parametrize(
+    "single", ["film.png", b"\x89PNG", Path("film.png"), io.BytesIO(), Image.new("L", (80, 80))]
+)
+def test_a_single_film_is_not_taken_for_many(predictor: Predictor, single: object) -> None:
+    with pytest.raises(errors.UsageError, match="put a single one into a list"):
+        predictor.predict_many(single)  # type: ignore[arg-type]
+
+
+def test_film_of_two_greys_is_not_said_to_have_one(tmp_path: Path) -> None:
+    card = tiny_card()
+    parameters = card.prepare.model_copy(update={"intensity": "percentile"})
+    make_tiny_bundle(tmp_path, prepare=parameters, prepare_sha256=parameters.sha256())
+    two = np.zeros((100, 100), np.uint8)
+    two[:, 50:] = 255
+    failure = load(tmp_path).attempt(two)
+    assert isinstance(failure, Failure)
+    assert failure.status == "rejected"
+    assert "all or nearly all of its foreground is one grey" in failure.reason
 
 
 def test_blank_film_is_rejected(predictor: Predictor) -> None:

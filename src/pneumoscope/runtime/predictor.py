@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from pneumoscope.errors import FilmError, UsageError
 from pneumoscope.image.prepare import prepare
@@ -111,9 +112,16 @@ class Predictor:
             )
 
     def predict_many(self, sources: Iterable[FilmSource]) -> Iterator[Film | Failure]:
-        """Score films lazily, in order; a bad one is a `Failure`, not an exception."""
-        for source in sources:
-            yield self.attempt(source)
+        """Score films lazily, in order; a bad one is a `Failure`, not an exception.
+
+        Raises:
+            UsageError: `sources` is one film, whose letters, bytes or lines are no films.
+        """
+        if isinstance(sources, str | bytes | bytearray | Path | Image.Image) or hasattr(sources, "read"):
+            raise UsageError(
+                "predict_many takes a list of films: put a single one into a list, or use predict"
+            )
+        return map(self.attempt, sources)
 
 
 def load(
