@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from pneumoscope.errors import DataError
-from pneumoscope.models import build_model
 from pneumoscope.training import checkpoint
 from pneumoscope.training.checkpoint import Journal
 
@@ -14,19 +13,6 @@ from pneumoscope.training.checkpoint import Journal
 class Evil:
     def __reduce__(self):
         return print, ("executed",)
-
-
-def test_weights_come_back(tmp_path):
-    model = build_model("simple_cnn").to(memory_format=torch.channels_last)
-    checkpoint.save_weights(tmp_path, model)
-    weights = checkpoint.load_weights(tmp_path)
-    assert weights.keys() == model.state_dict().keys()
-    assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
-
-
-def test_no_weights_yet_is_said(tmp_path):
-    with pytest.raises(DataError, match=r"weights\.safetensors"):
-        checkpoint.load_weights(tmp_path)
 
 
 def test_state_comes_back_and_is_replaced_whole(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from pneumoscope.errors import DataError, RecipeError, UsageError
 from pneumoscope.evaluation.metrics import auc
@@ -18,7 +19,7 @@ from tiny_training import make_caches, make_recipe
 
 
 def weights(out):
-    return checkpoint.load_weights(out)
+    return load_file(out / checkpoint.WEIGHTS)
 
 
 def equal(one, other):

@@ -1,6 +1,7 @@
 """Residual networks of basic blocks: `deep_resnet` and `improved_pneumonia_cnn`, from one builder."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import get_args
 
 from torch import nn
@@ -17,9 +18,9 @@ _WIDTHS = (64, 128, 256, 512)
 
 def _residual_network(
     depths: Sequence[int],
+    activation: Callable[[], nn.Module],
     *,
     attention: Attention,
-    activation: Callable[[], nn.Module],
     block_dropout: float,
     dropout: float,
     width_multiplier: float,
@@ -28,8 +29,8 @@ def _residual_network(
 
     Args:
         depths: blocks per stage; widths are 64-128-256-512 times `width_multiplier`.
-        attention: in every block.
         activation: makes the non-linearity of stem and blocks.
+        attention: "none", "se" or "cbam" in every block.
         block_dropout: between the convolutions of each block.
         dropout: before the head.
         width_multiplier: of all widths, the stem's too.
@@ -70,53 +71,28 @@ def _residual_network(
     return PooledClassifier(features, channels, dropout=dropout)
 
 
-@register("deep_resnet")
-def deep_resnet(
-    *,
-    attention: Attention = "none",
-    block_dropout: float = 0.0,
-    dropout: float = 0.0,
-    width_multiplier: float = 1.0,
-) -> PooledClassifier:
-    """Basic blocks in stages of 3-4-6-6, ReLU: 42 convolutions, 35.4 million parameters without attention.
-
-    Args:
-        attention: "none", "se" or "cbam" in every block.
-        block_dropout: between the convolutions of each block.
-        dropout: before the head.
-        width_multiplier: of the widths 64-128-256-512.
-    """
-    return _residual_network(
+deep_resnet = register("deep_resnet")(
+    partial(
+        _residual_network,
         (3, 4, 6, 6),
-        attention=attention,
-        activation=nn.ReLU,
-        block_dropout=block_dropout,
-        dropout=dropout,
-        width_multiplier=width_multiplier,
+        nn.ReLU,
+        attention="none",
+        block_dropout=0.0,
+        dropout=0.0,
+        width_multiplier=1.0,
     )
+)
+"""Basic blocks in stages of 3-4-6-6, ReLU: 42 convolutions, 35.4 million parameters without attention."""
 
-
-@register("improved_pneumonia_cnn")
-def improved_pneumonia_cnn(
-    *,
-    attention: Attention = "cbam",
-    block_dropout: float = 0.2,
-    dropout: float = 0.4,
-    width_multiplier: float = 1.0,
-) -> PooledClassifier:
-    """ResNet-34's stages of 3-4-6-3 with CBAM and SiLU in every block: 21.4 million parameters.
-
-    Args:
-        attention: "none", "se" or "cbam" in every block.
-        block_dropout: between the convolutions of each block.
-        dropout: before the head.
-        width_multiplier: of the widths 64-128-256-512.
-    """
-    return _residual_network(
+improved_pneumonia_cnn = register("improved_pneumonia_cnn")(
+    partial(
+        _residual_network,
         (3, 4, 6, 3),
-        attention=attention,
-        activation=nn.SiLU,
-        block_dropout=block_dropout,
-        dropout=dropout,
-        width_multiplier=width_multiplier,
+        nn.SiLU,
+        attention="cbam",
+        block_dropout=0.2,
+        dropout=0.4,
+        width_multiplier=1.0,
     )
+)
+"""ResNet-34's stages of 3-4-6-3 with CBAM and SiLU in every block: 21.4 million parameters."""

@@ -1,10 +1,11 @@
 """Weights to and from safetensors files: nothing is unpickled, and nothing is left out silently."""
 
+import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from pneumoscope.errors import WeightsError
 from pneumoscope.models.pooled import PooledClassifier
@@ -15,7 +16,7 @@ __all__ = ["load_weights", "save_weights"]
 def save_weights(model: PooledClassifier, path: str | Path) -> None:
     """Write all parameters and buffers; the same weights give the same bytes.
 
-    The file appears whole or not at all.
+    The file appears whole or not at all, and is on the disk when this returns.
 
     Args:
         model: on any device, in any memory format.
@@ -24,7 +25,11 @@ def save_weights(model: PooledClassifier, path: str | Path) -> None:
     path = Path(path)
     unfinished = path.with_name(path.name + ".part")
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
-    save_file(state, unfinished)
+    content = save(state)
+    with unfinished.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     unfinished.replace(path)
 
 
@@ -41,7 +46,10 @@ def load_weights(model: PooledClassifier, path: str | Path) -> None:
     try:
         found = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read as safetensors: {error}") from error
+        raise WeightsError(
+            f"{path} cannot be read as safetensors ({error}): name weights that pneumoscope train has "
+            "written, after its first epoch"
+        ) from error
     wanted = model.state_dict()
     wrong = {
         "missing": sorted(wanted.keys() - found.keys()),

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from safetensors.torch import load_file, save
-from torch import Tensor, nn
 
 from pneumoscope.errors import DataError
 
@@ -22,9 +20,7 @@ __all__ = [
     "Journal",
     "code_revision",
     "load_state",
-    "load_weights",
     "save_state",
-    "save_weights",
     "write_json",
 ]
 
@@ -50,25 +46,6 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write one JSON file, indented, with a final newline."""
     text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     _replace(path, lambda file: file.write(text.encode()))
-
-
-def save_weights(directory: Path, network: nn.Module) -> None:
-    """Write the weights and buffers of a network as `weights.safetensors`."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    content = save(tensors)
-    _replace(directory / WEIGHTS, lambda file: file.write(content))
-
-
-def load_weights(directory: Path) -> dict[str, Tensor]:
-    """The selected weights of a run, for `load_state_dict` of the network of its recipe.
-
-    Raises:
-        DataError: the run has none yet.
-    """
-    path = directory / WEIGHTS
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file; has the run finished its first epoch?")
-    return load_file(path)
 
 
 def save_state(directory: Path, state: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from pneumoscope.errors import UsageError
+from pneumoscope.models import save_weights
 from pneumoscope.training import checkpoint
 from pneumoscope.training.distributed import Processes
 from pneumoscope.training.recipe import Recipe
@@ -107,7 +108,7 @@ class RunDirectory:
     def keep(self, run: RunState) -> None:
         """Make the present weights those that the run is judged by."""
         if self._leads:
-            checkpoint.save_weights(self.path, run.judged)
+            save_weights(run.judged, self.path / checkpoint.WEIGHTS)
 
     def save(self, run: RunState) -> None:
         """Write a checkpoint."""
