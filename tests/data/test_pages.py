@@ -14,7 +14,7 @@ def package(tmp_path, monkeypatch):
     folder = tmp_path / "made_templates"
     folder.mkdir()
     (folder / "__init__.py").write_text("")
-    (folder / "page.j2").write_text("{{ name }}{{ size | twice }}")
+    (folder / "page.j2").write_text("{{ name }}{{ size | twice }}<style>{{ style }}</style>")
     monkeypatch.syspath_prepend(tmp_path)
     yield folder.name
     sys.modules.pop(folder.name, None)
@@ -26,7 +26,9 @@ def _twice(size):
 
 def test_values_are_escaped_and_filters_are_known(package):
     values = {"name": "<b>&", "size": 3}
-    assert render_template(package, "page.j2", values, {"twice": _twice}) == "&lt;b&gt;&amp;6"
+    page = render_template(package, "page.j2", values, {"twice": _twice})
+    assert page.startswith("&lt;b&gt;&amp;6<style>:root {")
+    assert "&" not in page.partition("<style>")[2]
 
 
 def test_a_forgotten_value_is_an_error(package):
