@@ -1,4 +1,5 @@
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -268,3 +269,22 @@ def test_the_film_is_not_changed():
     assert np.array_equal(source.pixels, before)
     with pytest.raises(dataclasses.FrozenInstanceError):
         source.pixels = before
+
+
+@pytest.mark.parametrize("intensity", ["as-stored", "percentile"])
+@pytest.mark.parametrize("band", [1, 200, 8000])
+def test_bands_change_nothing(intensity, band, monkeypatch):
+    film = read(np.random.default_rng(1).integers(300, 60_000, (97, 83), dtype=np.uint16))
+    plate, _ = make_plate(film, parameters(intensity=intensity))
+    monkeypatch.setattr("pneumoscope.image.prepare._BAND_PIXELS", band)
+    np.testing.assert_array_equal(make_plate(film, parameters(intensity=intensity))[0], plate)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_large_film_is_not_copied_in_wide_numbers(dtype):
+    film = read(np.random.default_rng(1).integers(0, 250, (4000, 5000), dtype=dtype))
+    tracemalloc.start()
+    make_plate(film, parameters(intensity="percentile"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * film.pixels.size

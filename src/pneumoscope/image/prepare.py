@@ -24,6 +24,8 @@ __all__ = ["Geometry", "PrepareParameters", "make_plate", "normalise", "plate_ge
 # this share of the film's brightest one are left out of the percentiles.
 _BACKGROUND_SHARE = 0.02
 
+_BAND_PIXELS = 1 << 22
+
 _RESAMPLE = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -149,6 +151,12 @@ def plate_geometry(height: int, width: int, parameters: PrepareParameters) -> Ge
     return Geometry((height, width), size, film_box, plate_box)
 
 
+def _bands(pixels: Pixels) -> list[Pixels]:
+    """The rows in bands of a few million pixels: numpy counts and looks up in copies of 8 bytes per pixel."""
+    rows = max(1, _BAND_PIXELS // pixels.shape[1])
+    return [pixels[top : top + rows] for top in range(0, len(pixels), rows)]
+
+
 def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uint8] | None:
     """Table from stored value to 8-bit grey, or None where it would change nothing.
 
@@ -156,7 +164,7 @@ def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uin
         ValueError: all foreground pixels have one value.
     """
     levels = int(np.iinfo(pixels.dtype).max) + 1
-    counts = np.bincount(pixels.ravel(), minlength=levels)
+    counts = np.sum([np.bincount(band.ravel(), minlength=levels) for band in _bands(pixels)], axis=0)
     present = np.flatnonzero(counts)
     if present.size < 2:
         raise ValueError
@@ -199,7 +207,7 @@ def make_plate(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray
             "the image is blank: all or nearly all of its foreground is one grey",
             "send the film itself",
         ) from None
-    grey = film.pixels if table is None else table[film.pixels]
+    grey = film.pixels if table is None else np.concatenate([table[band] for band in _bands(film.pixels)])
     geometry = plate_geometry(film.height, film.width, parameters)
     film_top, film_left, film_height, film_width = geometry.film_box
     top, left, height, width = geometry.plate_box
