@@ -11,12 +11,13 @@ network runs here or there.
 import json
 import time
 from collections.abc import Iterable
-from http.client import HTTPException, HTTPMessage
+from email.message import Message
+from http.client import HTTPException
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 from uuid import uuid4
 
@@ -40,6 +41,8 @@ _COME_AGAIN = (429, 503)
 
 class Client:
     """Asks one server. It keeps no connection open and may be shared by any number of threads.
+
+    Films go straight to the server: no proxy of the environment is used, and no redirection followed.
 
     Args:
         url: where the server is, for example "http://127.0.0.1:8000".
@@ -190,10 +193,10 @@ def _form(field: str, films: Iterable[Sendable]) -> tuple[str, bytes]:
     for film in films:
         name, data = _content(film)
         # As browsers do: what could end the quoted name is written in percent.
-        named = quote(name, safe=" !#$&'()+,-./:;<=>?@[]^_`{|}~*", encoding="utf-8", errors="replace")
+        named = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
         parts += [
             f'--{boundary}\r\ncontent-disposition: form-data; name="{field}"; filename="{named}"\r\n'
-            "content-type: application/octet-stream\r\n\r\n".encode(),
+            "content-type: application/octet-stream\r\n\r\n".encode("utf-8", "replace"),
             data,
             b"\r\n",
         ]
@@ -212,7 +215,7 @@ def _content(film: Sendable) -> tuple[str, bytes]:
         ) from error
 
 
-def _seconds(headers: HTTPMessage) -> float:
+def _seconds(headers: Message) -> float:
     """What the server's Retry-After says; one second where it says nothing we know."""
     stated = headers.get("retry-after", "")
     return float(stated) if stated.isdigit() else 1.0

@@ -32,6 +32,7 @@ def make_connection_class(most: int, read_seconds: float) -> type[H11Protocol]:
 
         _deadline: asyncio.TimerHandle | None = None
         _stopping = False
+        _discarding = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -41,6 +42,8 @@ def make_connection_class(most: int, read_seconds: float) -> type[H11Protocol]:
             self._watch()
 
         def data_received(self, data: bytes) -> None:
+            if self._discarding:
+                return
             super().data_received(data)
             if self._stopping and self.cycle is not None:
                 self.cycle.keep_alive = False
@@ -58,7 +61,10 @@ def make_connection_class(most: int, read_seconds: float) -> type[H11Protocol]:
             if not self._is_idle():
                 self.cycle.disconnected = True
                 self.cycle.message_event.set()
-            self.transport.close()
+            # Closing before the rest has come would reset the connection, and the answer be lost with it.
+            self._discarding = True
+            self.transport.write_eof()
+            self.loop.call_later(_GRACE_SECONDS, self.transport.close)
 
         def shutdown(self) -> None:
             """Finish what is in work; give what has been sent a moment to be read."""
