@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from data.made_cuts import CUT, WHOLE, make_cut_pool
 from data.made_pool import make_kermany, person_film, save
 from pneumoscope.cli.data import app
-from pneumoscope.data.manifest import read_manifest
+from pneumoscope.data.manifest import read_manifest, write_manifest
 from pneumoscope.data.sources import SOURCES
-from pneumoscope.errors import UsageError
+from pneumoscope.errors import DataError, UsageError
 
 RUN = CliRunner()
 
@@ -76,4 +77,26 @@ def test_check_tells_by_its_status_whether_there_is_a_problem(tmp_path: Path) ->
 
 def test_all_verbs_of_data_are_there() -> None:
     words = RUN.invoke(app, ["--help"]).stdout
-    assert all(verb in words for verb in ("sources", "fetch", "build", "check", "audit", "cache"))
+    assert all(
+        verb in words for verb in ("sources", "fetch", "build", "check", "audit", "cache", "transplant")
+    )
+
+
+def test_transplants_are_made_and_counted(tmp_path: Path) -> None:
+    write_manifest(make_cut_pool(tmp_path / "films"), tmp_path / "manifest.parquet")
+    places = {
+        "--manifest": tmp_path / "manifest.parquet",
+        "--root": tmp_path / "films",
+        "--out": tmp_path / "made",
+    }
+    arguments = ["transplant", *(str(word) for option in places.items() for word in option), "--workers", "1"]
+    named = [*arguments, "--cut-source", CUT, "--whole-source", WHOLE, "--seed", "4"]
+    done = RUN.invoke(app, named, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"{tmp_path / 'made'}: 10 films of 5 patients made: 6 NORMAL, 4 PNEUMONIA\n"
+    assert done.stderr == ""
+    assert len(read_manifest(tmp_path / "made")) == 10
+    with pytest.raises(UsageError, match=f"no source 'rsna-lungs': it has {CUT}, {WHOLE}"):
+        RUN.invoke(app, arguments, catch_exceptions=False)
+    with pytest.raises(DataError, match=r"absent\.parquet"):
+        RUN.invoke(app, [*named, "--manifest", str(tmp_path / "absent.parquet")], catch_exceptions=False)

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from evaluation.tiny_films import tiny_films
 from pneumoscope.cli.main import app
-from pneumoscope.data.manifest import ManifestRow, write_manifest
+from pneumoscope.data.manifest import ManifestRow, read_manifest, write_manifest
 from pneumoscope.errors import BundleError, UsageError
 from pneumoscope.report.evaluation_page import render_evaluation_page
 from pneumoscope.runtime.bundle import open_bundle
@@ -91,6 +91,24 @@ def test_sources_and_labels_are_chosen(bundle, films, manifest, tmp_path):
     assert (group["group"], group["films"], group["positives"]) == ("east", 7, 6)
 
 
+def test_several_manifests_are_measured_as_one(bundle, films, manifest, tmp_path):
+    rows = read_manifest(manifest)
+    other = tmp_path / "other"
+    (other / "more").mkdir(parents=True)
+    for row in rows:
+        (other / "more" / row.path).write_bytes((films[0].path.parent / row.path).read_bytes())
+    added = [replace(row, path=f"more/{row.path}", source=f"{row.source}-again") for row in rows]
+    write_manifest(added, other / "manifest.parquet")
+    out = tmp_path / "figures.json"
+    places = ["--manifest", manifest, "--root", films[0].path.parent, "--manifest", other, "--root", other]
+    result = _evaluate(bundle, *places, "--split", "test", "--out", out)
+    assert result.exit_code == 0
+    groups = {group["group"]: group for group in json.loads(out.read_text())["groups"]}
+    assert groups["all sources"]["films"] == 46
+    for source in ("east", "west"):
+        assert groups[f"{source}-again"]["metrics"] == groups[source]["metrics"]
+
+
 def test_a_folder_is_measured(bundle, films, tmp_path):
     for film in films:
         place = tmp_path / "mine" / ("PNEUMONIA" if film.target else "NORMAL")
@@ -145,6 +163,10 @@ def test_two_bundles_are_compared(bundle, films, manifest, tmp_path):
     [
         ([], "name films to measure"),
         (["--manifest", "m.parquet"], "name films to measure"),
+        (
+            ["--manifest", "a", "--manifest", "b", "--root", "c", "--split", "test"],
+            "give each manifest its root",
+        ),
         (["absent"], "absent does not exist"),
         ([".", "--split", "test"], "--split belongs to a manifest"),
         ([".", "--source", "kermany"], "--source belongs to a manifest"),

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 from typer.testing import CliRunner
 
 from pneumoscope.cli.main import app
+from pneumoscope.data.manifest import manifest_sha256, write_manifest
 from pneumoscope.errors import UsageError
 from pneumoscope.report.model_card import render_model_card
 from pneumoscope.runtime.bundle import open_bundle
@@ -64,6 +67,21 @@ def test_several_runs_become_an_ensemble(made, tmp_path):
     assert Predictor(pair).predict(film).logit == pytest.approx(
         Predictor(single).predict(film).logit, abs=1e-5
     )
+
+
+def test_a_run_of_several_manifests_is_exported_with_all_of_them(made, tmp_path):
+    halves = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
+    for half, rows in zip(halves, (made.rows[::2], made.rows[1::2]), strict=True):
+        write_manifest(rows, half)
+    both = replace(made, manifest=halves[0])
+    result = _export(both, tmp_path / "bundle", "--manifest", halves[1], "--root", made.root)
+    assert result.exit_code == 0, result.output
+    _export(made, tmp_path / "single")
+    joined, single = open_bundle(tmp_path / "bundle").card, open_bundle(tmp_path / "single").card
+    assert joined.operating_points == single.operating_points
+    assert joined.training_manifest_sha256 == manifest_sha256(made.rows)
+    with pytest.raises(UsageError, match="is not the manifest"):
+        _export(both, tmp_path / "half")
 
 
 @pytest.mark.parametrize("text", ["kermany", ":test", "kermany:"])

@@ -180,7 +180,9 @@ def test_sample_that_is_not_installed(run: Run, tiny: Path, monkeypatch: pytest.
 
 
 def start(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
-    code = "from pneumoscope.cli.main import main; main()"
+    # Where the tests run in the background of a shell, SIGINT is ignored, and children inherit that.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "from pneumoscope.cli.main import main; main()"
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload,no-any-return]
 

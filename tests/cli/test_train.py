@@ -1,13 +1,15 @@
 import json
 import re
+import shutil
 import sys
 from dataclasses import replace
 
 import pytest
 import yaml
 
+from data.made_audit import made_audit
 from pneumoscope.cli import main as entry
-from pneumoscope.data.manifest import write_manifest
+from pneumoscope.data.manifest import manifest_sha256, read_manifest, write_manifest
 from pneumoscope.training import checkpoint
 from tiny_training import make_rows
 
@@ -33,8 +35,8 @@ def ground(tmp_path_factory):
 def train(ground, monkeypatch, capsys):
     """Run `pneumoscope train` and return (exit status, standard output, standard error)."""
 
-    def run(*options, recipe="tiny.yaml", manifest="manifest.parquet"):
-        words = ["pneumoscope", "train", recipe, "--manifest", manifest, "--root", "films", "--workers", "1"]
+    def run(*options, recipe="tiny.yaml", manifest="manifest.parquet", root="films"):
+        words = ["pneumoscope", "train", recipe, "--manifest", manifest, "--root", root, "--workers", "1"]
         monkeypatch.setattr(sys, "argv", [*words, *map(str, options)])
         monkeypatch.chdir(ground)
         with pytest.raises(SystemExit) as caught:
@@ -120,3 +122,93 @@ def test_a_mean_over_sources_needs_a_source_with_both_targets(ground, train, tmp
     )
     assert status == 0, err
     assert "warning: a source with 10 validation films of each target would be needed" in err
+
+
+def test_several_manifests_train_as_their_union_would(ground, train, tmp_path):
+    rows = make_rows(ground / "films", train=16, validation=8)
+    (tmp_path / "added").mkdir()
+    for row in rows[:6]:
+        shutil.copy(ground / "films" / row.path, tmp_path / "added")
+    added = [replace(row, path=f"added/{row.path}") for row in rows[:6]]
+    write_manifest(rows[6:], tmp_path / "one.parquet")
+    write_manifest(added, tmp_path / "two.parquet")
+    write_manifest([*rows[6:], *added], tmp_path / "union.parquet")
+    for row in rows[6:]:
+        (tmp_path / row.path).symlink_to(ground / "films" / row.path)
+
+    apart = ("--manifest", tmp_path / "two.parquet", "--root", tmp_path, "--out", tmp_path / "apart")
+    status, _, err = train(*apart, manifest=str(tmp_path / "one.parquet"))
+    assert status == 0, err
+    assert "8 + 8 films to train on, 4 + 4 to validate on" in err
+    union = ("--out", tmp_path / "joined", "--cache", tmp_path / "other-cache")
+    assert train(*union, manifest=str(tmp_path / "union.parquet"), root=str(tmp_path))[0] == 0
+    stored = [json.loads((tmp_path / run / checkpoint.RUN).read_text()) for run in ("apart", "joined")]
+    assert (
+        stored[0]["manifest_sha256"] == stored[1]["manifest_sha256"] == manifest_sha256([*rows[6:], *added])
+    )
+    weights = [(tmp_path / run / checkpoint.WEIGHTS).read_bytes() for run in ("apart", "joined")]
+    assert weights[0] == weights[1]
+    assert (tmp_path / "cache").is_dir(), "caches lie beside the first manifest"
+
+
+def test_manifests_that_leak_or_lack_a_root_are_refused(ground, train, tmp_path):
+    row = make_rows(ground / "films", train=1, validation=0)[0]
+    write_manifest([replace(row, path="copy.png", split="test")], tmp_path / "leak.parquet")
+    leak = ("--manifest", tmp_path / "leak.parquet", "--out", tmp_path / "run")
+    status, _, err = train(*leak, "--root", tmp_path)
+    assert status == 1
+    assert "made:0" in err
+    status, _, err = train(*leak)
+    assert status == 2
+    assert "--manifest is given 2 times and --root 1 times" in err
+    assert not (tmp_path / "run").exists()
+
+
+class TestAudit:
+    """What an audit found is said before training."""
+
+    @pytest.fixture
+    def place(self, ground, tmp_path):
+        rows = make_rows(ground / "films", train=16, validation=8)
+        write_manifest(rows, tmp_path / "manifest.parquet")
+        return tmp_path
+
+    def write(self, place, *, name="audit.json", digest=None, colours=("red", "amber", "green")):
+        rows = read_manifest(place / "manifest.parquet")
+        audit = made_audit(digest or manifest_sha256(rows), colours)
+        (place / name).write_text(audit.model_dump_json())
+        return place / name
+
+    def warnings(self, train, place, *options):
+        status, _, err = train("--out", place / "run", *options, manifest=str(place / "manifest.parquet"))
+        assert status == 0, err
+        return [line for line in err.splitlines() if line.startswith("warning:")]
+
+    def test_an_audit_beside_the_manifest_is_found_and_its_red_checks_are_told(self, train, place):
+        path = self.write(place)
+        assert self.warnings(train, place) == [f"warning: {path} is red: Check 0: Yes, check 0 tells."]
+
+    def test_a_green_audit_says_nothing(self, train, place):
+        self.write(place, colours=("amber", "green"))
+        assert self.warnings(train, place) == []
+
+    def test_an_audit_is_taken_from_where_it_is_said_to_be(self, train, place):
+        path = self.write(place, name="other.json", colours=("red", "red"))
+        self.write(place, colours=("green",))
+        said = self.warnings(train, place, "--audit", path)
+        assert [line[: len(f"warning: {path} is red: Check 0")] for line in said] == [
+            f"warning: {path} is red: Check {number}" for number in range(2)
+        ]
+
+    def test_an_audit_of_other_films_is_told_as_such(self, train, place):
+        path = self.write(place, digest="0" * 64)
+        (said,) = self.warnings(train, place)
+        assert said.startswith(f"warning: {path} is red, but of other films")
+
+    def test_what_is_no_audit_is_an_error_only_where_it_was_named(self, train, place):
+        (place / "audit.json").write_text("{}")
+        (said,) = self.warnings(train, place)
+        assert "not an audit of format 1" in said
+        status, _, err = train("--audit", place / "absent.json", "--out", place / "again")
+        assert status == 1
+        assert "absent.json: no audit" in err

@@ -51,7 +51,7 @@ def test_nothing_beyond_the_radius_is_reported() -> None:
     assert np.array_equal(pairs[:, 1], pairs[:, 0] + 250)
 
 
-@pytest.mark.parametrize("flips", [12, 24, 32])
+@pytest.mark.parametrize("flips", [12, 18, 24])
 def test_recall_is_what_the_plan_promises(flips: int) -> None:
     count = 3000
     words = random_words(count, flips)
@@ -79,7 +79,7 @@ def test_no_hashes_and_one_hash() -> None:
 
 def test_plan_grows_with_the_logarithm_of_the_count() -> None:
     widths = [len(plan_search(count).positions[0]) for count in (10, 20_000, 40_000, 1_000_000)]
-    assert widths == [12, 16, 17, 21]
+    assert widths == [12, 16, 17, 22]
     for plan in (plan_search(10), plan_search(1_000_000)):
         assert len({len(positions) for positions in plan.positions}) == 1
         assert all(len(set(positions)) == len(positions) for positions in plan.positions)

@@ -91,6 +91,15 @@ def test_percentiles_follow_their_definition():
     assert np.array_equal(plate, expected)
 
 
+@pytest.mark.parametrize(
+    "percentiles",
+    [(99.5, 0.5), (5.0, 5.0), (-0.1, 99.0), (1.0, 100.1), (float("nan"), 99.0), (1.0,), (1, 2, 3)],
+)
+def test_percentiles_must_ascend_within_0_to_100(percentiles):
+    with pytest.raises(ValidationError, match="percentiles"):
+        PrepareParameters(percentiles=percentiles)
+
+
 def test_percentile_0_and_100_are_the_films_own_extremes():
     chosen = parameters(intensity="percentile", percentiles=(0.0, 100.0), fit="stretch", size=64)
     square = np.clip(film(64, 64), 60, 180)

@@ -131,6 +131,24 @@ def test_another_manifest_is_refused_unless_insisted_on(made):
     assert any("another manifest" in sentence for sentence in insisted.card.limitations)
 
 
+def test_a_run_that_was_cut_short_is_refused_unless_insisted_on(made, release):
+    run = replace(open_run(made.directory), finished=False)
+    options = replace(OPTIONS, evaluate=())
+    with pytest.raises(UsageError, match="--resume"):
+        build_release(run, made.rows, made.root, options, facts={})
+    insisted = build_release(run, made.rows, made.root, replace(options, unfinished=True), facts={})
+    assert any("cut short" in sentence for sentence in insisted.card.limitations)
+    assert not any("cut short" in sentence for sentence in release.card.limitations)
+
+
+def test_every_manifest_stands_in_the_command(made):
+    options = replace(OPTIONS, evaluate=(), manifest_names=("manifest.parquet", "manifest.parquet"))
+    release = build_release(open_run(made.directory), made.rows, made.root, options, facts={})
+    assert " --manifest MANIFEST1 --root ROOT1 --manifest MANIFEST2 --root ROOT2 --split" in (
+        release.card.evaluations[0].command
+    )
+
+
 def test_validation_films_of_one_label_cannot_calibrate(made):
     rows = [row for row in made.rows if row.split != "validation" or row.label == "NORMAL"]
     options = replace(OPTIONS, evaluate=(), other_manifest=True)

@@ -26,11 +26,16 @@ ROWS = [
 
 def test_every_source_is_listed_with_its_licence():
     clinic, kermany = training_data(ROWS, DataChoice(), FACTS)
-    assert (kermany["name"], kermany["films"], kermany["patients"]) == ("kermany", 3, 2)
+    assert (kermany["name"], kermany["films"], kermany["known patients"]) == ("kermany", 3, 2)
     assert (kermany["NORMAL"], kermany["PNEUMONIA"], kermany["population"]) == (2, 1, "paediatric")
     assert "CC BY 4.0" in kermany["licence"]
     assert "Kermany" in kermany["citation"]
-    assert (clinic["films"], clinic["patients"], clinic["licence"]) == (2, 2, "not declared")
+    assert (kermany["films of unknown patients"], kermany["labels come from"]) == (
+        0,
+        FACTS["kermany"].label_origin,
+    )
+    assert (clinic["films"], clinic["known patients"], clinic["films of unknown patients"]) == (2, 0, 2)
+    assert clinic["licence"] == "not declared"
 
 
 def test_composed_films_keep_the_licence_of_what_they_are_made_of():
@@ -48,12 +53,23 @@ def test_sources_that_were_left_out_are_not_listed():
 
 def test_the_population_is_counted():
     assert intended_population(ROWS, DataChoice()).startswith(
-        "adult: 2 films of 2 patients; paediatric: 3 films of 2 patients."
+        "adult: 2 films of unknown patients; paediatric: 3 films of 2 patients."
+    )
+
+
+def test_composed_films_do_not_count_as_films_of_anybody():
+    rows = [
+        *ROWS,
+        _row(9, source="kermany-transplants", patient="p0"),
+        _row(10, source="kermany-transplants"),
+    ]
+    assert "paediatric: 3 films of 2 patients, 2 films composed of others." in intended_population(
+        rows, DataChoice()
     )
 
 
 def test_a_source_of_one_label_is_a_limitation():
-    text = "\n".join(limitations(ROWS, DataChoice()))
+    text = "\n".join(limitations(ROWS, DataChoice(), {}))
     assert "Every training film of clinic is PNEUMONIA" in text
     assert "Every training film of kermany" not in text
     assert "No film of clinic was left for validation." in text
@@ -63,4 +79,12 @@ def test_a_source_of_one_label_is_a_limitation():
 def test_two_labels_of_one_target_are_still_one():
     rows = [_row(0), _row(1, label="OTHER")]
     data = DataChoice(targets={"PNEUMONIA": 1, "NORMAL": 0, "OTHER": 0})
-    assert any("kermany is NORMAL or OTHER" in sentence for sentence in limitations(rows, data))
+    assert any("kermany is NORMAL or OTHER" in sentence for sentence in limitations(rows, data, {}))
+
+
+def test_what_figures_on_a_source_may_hide_is_a_limitation_once():
+    rows = [*ROWS, _row(9, source="kermany-transplants")]
+    found = limitations(rows, DataChoice(), FACTS, measured=["nih-chestxray14", "kermany", "clinic"])
+    for name in ("kermany", "nih-chestxray14"):
+        assert found.count(f"{name}: {FACTS[name].caveat}") == 1
+    assert not any(sentence.startswith(("clinic:", "rsna-lungs:")) for sentence in found)

@@ -9,14 +9,15 @@ from pneumoscope.release.trained_run import join_runs, open_run
 from tiny_training import make_recipe
 
 
-def _write_run(directory, *, seed=0, manifest="a" * 64, revision="c0ffee", **recipe):
+def _write_run(directory, *, seed=0, manifest="a" * 64, revision="c0ffee", finished=True, **recipe):
     directory.mkdir()
     made = make_recipe(**recipe)
     torch.manual_seed(seed)
     model = build_model(made.model.name, **made.model.options)
     save_weights(model, directory / "weights.safetensors")
     (directory / "recipe.json").write_text(made.model_dump_json())
-    (directory / "run.json").write_text(json.dumps({"manifest_sha256": manifest, "code_revision": revision}))
+    facts = {"manifest_sha256": manifest, "code_revision": revision, "finished": finished}
+    (directory / "run.json").write_text(json.dumps(facts))
     return model.eval()
 
 
@@ -100,6 +101,15 @@ def test_runs_that_do_not_fit_are_no_ensemble(tmp_path, changes, message):
     _write_run(tmp_path / "two", **changes)
     with pytest.raises(UsageError, match=message):
         join_runs([open_run(tmp_path / "one"), open_run(tmp_path / "two")])
+
+
+def test_an_ensemble_is_finished_where_all_its_runs_are(tmp_path):
+    _write_run(tmp_path / "one")
+    _write_run(tmp_path / "two", finished=False)
+    one, two = open_run(tmp_path / "one"), open_run(tmp_path / "two")
+    assert (one.finished, two.finished) == (True, False)
+    assert join_runs([one, one]).finished
+    assert not join_runs([one, two]).finished
 
 
 def test_an_ensemble_of_two_revisions_has_none(tmp_path):

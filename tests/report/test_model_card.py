@@ -60,6 +60,21 @@ def test_metrics_that_are_undefined_are_a_dash():
     assert point == "| kermany:test | balanced | 0.900 (0.890 to 0.910) | - | - | - |"
 
 
+@pytest.mark.parametrize(
+    ("splits", "told", "untold"),
+    [
+        (["kermany:test"], "Test films had no say", "too good"),
+        (["all sources:validation"], "No test film was measured. Validation films chose", "had no say"),
+        (["kermany:validation", "nih:test"], "Test films had no say in anything. Validation", "No test film"),
+    ],
+)
+def test_it_says_which_films_had_a_say(splits, told, untold):
+    measured = tuple(_evaluation(auc=0.9).model_copy(update={"split": split}) for split in splits)
+    text = render_model_card(tiny_card(evaluations=measured))
+    assert told in text
+    assert untold not in text
+
+
 def test_without_an_evaluation_nothing_is_claimed():
     assert "## Measured" not in render_model_card(tiny_card(evaluations=()))
 

@@ -1,4 +1,4 @@
-"""`pneumoscope data`: sources, fetch, build and check; audit and cache are in `data_audit`."""
+"""`pneumoscope data`: sources, fetch, build, check; others in `data_audit` and `data_transplant`."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumoscope.cli.data_audit import audit, cache
+from pneumoscope.cli.data_transplant import transplant
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def sources(output: Format = _Format.TABLE) -> None:
             "labels": f"{words} ({source.label_origin})",
             "patient": source.patient_key,
             "people": source.population + ("; held out, for testing only" if source.held_out else ""),
+            "beware": source.caveat or "-",
             "licence": source.licence,
             "cite": source.citation,
             "home": source.url or "-",
@@ -155,6 +157,7 @@ def check(
 
 app.command()(audit)
 app.command()(cache)
+app.command()(transplant)
 
 
 def _folders(given: list[str]) -> dict[str, str]:

@@ -13,17 +13,23 @@ from pneumoscope.errors import UsageError
 if TYPE_CHECKING:
     from pneumoscope.image.prepare import PrepareParameters
 
-__all__ = ["audit", "cache"]
+__all__ = ["audit", "cache", "file_bar"]
 
-Manifest = Annotated[Path, typer.Option("--manifest", help="manifest.parquet, as `data build` wrote it.")]
-Root = Annotated[Path, typer.Option("--root", help="Folder that the manifest's paths are relative to.")]
+Manifests = Annotated[
+    list[Path],
+    typer.Option("--manifest", help="manifest.parquet, as `data build` wrote it. May be repeated."),
+]
+Roots = Annotated[
+    list[Path],
+    typer.Option("--root", help="Folder that the manifest's paths are relative to; one for each manifest."),
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes; one per core if not given.")
 ]
 
 
 @contextmanager
-def _progress(description: str) -> Iterator[Callable[[str, int, int], None]]:
+def file_bar(description: str) -> Iterator[Callable[[str, int, int], None]]:
     """A bar on standard error, only where that is a terminal; yields a function of (what, done, total)."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -58,8 +64,8 @@ def _parameters(recipe: Path | None, options: dict[str, int | str | None]) -> "l
 
 
 def cache(
-    manifest: Manifest,
-    root: Root,
+    manifest: Manifests,
+    root: Roots,
     out: Annotated[
         Path, typer.Option("--out", help="Folder for caches; each takes a folder of its own in it.")
     ],
@@ -81,26 +87,32 @@ def cache(
 ) -> None:
     """Prepare the films of a manifest once, into memory-mapped arrays that training reads."""
     from pneumoscope.data.cache import build_cache, cache_name
-    from pneumoscope.data.manifest import read_manifest
+    from pneumoscope.data.joined import join_manifests
 
     options = {"size": size, "fit": fit, "intensity": intensity, "resample": resample}
     chosen = _parameters(recipe, options)
-    rows = [row for row in read_manifest(manifest) if every_row or row.split is not None]
+    films = join_manifests(manifest, root)
+    rows = [row for row in films.rows if every_row or row.split is not None]
     for parameters in chosen:
         directory = out / cache_name(parameters)
-        with _progress(directory.name) as progress:
+        with file_bar(directory.name) as progress:
             plates = build_cache(
-                rows, root, parameters, directory, workers=workers, progress=partial(progress, directory.name)
+                rows,
+                films.root,
+                parameters,
+                directory,
+                workers=workers,
+                progress=partial(progress, directory.name),
             )
-        plates.verify(rows, root)
+        plates.verify(rows, films.root)
         for failure in plates.failures:
             typer.echo(f"{failure.path}: no plate: {failure.reason}", err=True)
         typer.echo(f"{directory}: {len(plates)} plates, {len(plates.failures)} films unreadable")
 
 
 def audit(
-    manifest: Manifest,
-    root: Root,
+    manifest: Manifests,
+    root: Roots,
     out: Annotated[
         Path, typer.Option("--out", help="Folder for audit.html, audit.json and the plate cache.")
     ],
@@ -109,11 +121,11 @@ def audit(
 ) -> None:
     """Ask what a model could cheat with: file, geometry, border, source, patients across splits."""
     from pneumoscope.data.audit import run_audit
-    from pneumoscope.data.manifest import read_manifest
+    from pneumoscope.data.joined import join_manifests
 
-    rows = read_manifest(manifest)
-    with _progress("reading films") as progress:
-        found = run_audit(rows, root, out, seed=seed, workers=workers, progress=progress)
+    films = join_manifests(manifest, root)
+    with file_bar("reading films") as progress:
+        found = run_audit(films.rows, films.root, out, seed=seed, workers=workers, progress=progress)
     for check in found.checks:
         typer.echo(f"{check.colour or 'not asked':9}  {check.title}: {check.words}")
     typer.echo(f"{found.colour.upper()}: {found.words}")

@@ -31,10 +31,12 @@ def evaluate(
         ),
     ] = None,
     manifest: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Instead: the films of a manifest.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Instead: the films of a manifest. May be repeated."),
     ] = None,
     root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The manifest's paths are relative to it.")
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="The manifest's paths are relative to it; one for each manifest."),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Of the manifest: train, validation or test.")] = None,
     source: Annotated[
@@ -87,8 +89,8 @@ def evaluate(
 
 def _films(
     data: Path | None,
-    manifest: Path | None,
-    root: Path | None,
+    manifests: list[Path] | None,
+    roots: list[Path] | None,
     split: str | None,
     sources: list[str] | None,
     targets: dict[str, int],
@@ -97,7 +99,8 @@ def _films(
     from pneumoscope.evaluation.films import csv_films, folder_films, manifest_films
 
     if data is not None:
-        for option, value in (("manifest", manifest), ("root", root), ("split", split), ("source", sources)):
+        belonging = {"manifest": manifests, "root": roots, "split": split, "source": sources}
+        for option, value in belonging.items():
             if value:
                 raise UsageError(f"--{option} belongs to a manifest: leave it out, or leave {data} out")
         if data.is_dir():
@@ -105,11 +108,12 @@ def _films(
         if data.is_file():
             return csv_films(data, targets=targets)
         raise UsageError(f"{data} does not exist: name a folder with NORMAL and PNEUMONIA, or a csv")
-    if manifest is None or root is None or split is None:
+    if not manifests or not roots or split is None:
         raise UsageError("name films to measure: a folder, a csv, or --manifest, --root and --split together")
-    from pneumoscope.data.manifest import read_manifest
+    from pneumoscope.data.joined import join_manifests
 
-    return manifest_films(read_manifest(manifest), root, split, sources=sources, targets=targets)
+    films = join_manifests(manifests, roots)
+    return manifest_films(films.rows, films.root, split, sources=sources, targets=targets)
 
 
 def _say(report: "EvaluationReport") -> None:

@@ -23,8 +23,14 @@ def export(
             metavar="RUN_DIR...", help="What `pneumoscope train` wrote; several make an ensemble."
         ),
     ],
-    manifest: Annotated[Path, typer.Option(metavar="FILE", help="The manifest that the run was trained on.")],
-    root: Annotated[Path, typer.Option(metavar="DIR", help="The manifest's paths are relative to it.")],
+    manifest: Annotated[
+        list[Path],
+        typer.Option(metavar="FILE", help="The manifest that the run was trained on; repeated as there."),
+    ],
+    root: Annotated[
+        list[Path],
+        typer.Option(metavar="DIR", help="The manifest's paths are relative to it; one for each manifest."),
+    ],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Directory of the bundle; an older one is replaced.")
     ],
@@ -58,12 +64,15 @@ def export(
             "--other-manifest", help="Accept another manifest than that of the run; the card says so."
         ),
     ] = False,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Accept a run that did not reach its end; the card says so.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads that score.", show_default="one per core")
     ] = None,
 ) -> None:
     """Make a bundle from a training run: export, check against torch, calibrate, measure, describe."""
-    from pneumoscope.data.manifest import read_manifest
+    from pneumoscope.data.joined import join_manifests
     from pneumoscope.data.sources import SOURCES
     from pneumoscope.release.build import ReleaseOptions, build_release
     from pneumoscope.release.trained_run import join_runs, open_run
@@ -71,7 +80,7 @@ def export(
     from pneumoscope.runtime.bundle import open_bundle, write_bundle
 
     pairs = tuple(_pair(text) for text in evaluate or ())
-    rows = read_manifest(manifest)
+    films = join_manifests(manifest, root)
     run = join_runs([open_run(directory) for directory in runs])
     options = ReleaseOptions(
         name=name or f"pneumoscope-{run.name}",
@@ -80,13 +89,14 @@ def export(
         calibrate_sources=tuple(calibrate_source) if calibrate_source else None,
         balance_sources=balance_sources,
         evaluate=pairs,
-        manifest_name=manifest.name,
+        manifest_names=tuple(path.name for path in manifest),
         other_manifest=other_manifest,
+        unfinished=unfinished,
         workers=workers,
     )
     facts = {source.name: source for source in SOURCES}
     with _progress(shown=sys.stderr.isatty()) as progress:
-        release = build_release(run, rows, root, options, facts=facts, progress=progress)
+        release = build_release(run, films.rows, films.root, options, facts=facts, progress=progress)
     write_bundle(out, release.onnx, release.card, render_model_card(release.card))
     open_bundle(out)
     _say(release, out)

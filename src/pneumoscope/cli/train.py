@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pneumoscope.errors import DataError
+
 if TYPE_CHECKING:
-    from pneumoscope.data.cache import PlateCache
+    from pneumoscope.data.cache import FilmRoot, PlateCache
     from pneumoscope.data.manifest import ManifestRow
     from pneumoscope.training.distributed import Processes
     from pneumoscope.training.recipe import Recipe
@@ -29,9 +31,24 @@ class _Device(StrEnum):
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE.yaml", help="What to compute.")],
     manifest: Annotated[
-        Path, typer.Option(metavar="FILE", help="Which films: manifest.parquet of `pneumoscope data build`.")
+        list[Path],
+        typer.Option(
+            metavar="FILE",
+            help="Which films: manifest.parquet of `pneumoscope data build`. May be repeated.",
+        ),
     ],
-    root: Annotated[Path, typer.Option(metavar="DIR", help="The manifest's paths are relative to it.")],
+    root: Annotated[
+        list[Path],
+        typer.Option(metavar="DIR", help="The manifest's paths are relative to it; one for each manifest."),
+    ],
+    audit: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Warn of what `pneumoscope data audit` found.",
+            show_default="audit.json beside the manifest, if there is one",
+        ),
+    ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -63,7 +80,8 @@ def train(
 
     Several processes: torchrun --nproc-per-node 2 --no-python pneumoscope train ...
     """
-    from pneumoscope.data.manifest import manifest_sha256, read_manifest
+    from pneumoscope.data.joined import join_manifests
+    from pneumoscope.data.manifest import manifest_sha256
     from pneumoscope.training.dataset import trained_rows
     from pneumoscope.training.distributed import process_group
     from pneumoscope.training.loop import train as run_training
@@ -71,15 +89,19 @@ def train(
     from pneumoscope.training.run_directory import RunDirectory
 
     chosen = load_recipe(recipe, overrides or ())
-    rows = read_manifest(manifest)
-    used = trained_rows(rows, chosen.data)
-    caches_beside = manifest if manifest.is_dir() else manifest.parent
+    films = join_manifests(manifest, root)
+    used = trained_rows(films.rows, chosen.data)
+    digest = manifest_sha256(films.rows)
+    beside = [path if path.is_dir() else path.parent for path in manifest]
+    warnings = _audit_warnings(audit, beside, digest)
     with process_group(device.value) as processes:
         path = out or Path("runs") / chosen.name
-        directory = RunDirectory(path, chosen, manifest_sha256(rows), processes, resume=resume)
-        caches = _caches(chosen, used, root, cache or caches_beside / "cache", processes, workers)
+        directory = RunDirectory(path, chosen, digest, processes, resume=resume)
+        caches = _caches(chosen, used, films.root, cache or beside[0] / "cache", processes, workers)
         if processes.leads:
             _say_what_it_trains_on(chosen, used)
+            for warning in warnings:
+                print(f"warning: {warning}", file=sys.stderr)
         with _progress(shown=processes.leads and sys.stderr.isatty()) as observer:
             summary = run_training(chosen, used, caches, directory, processes, observer=observer)
         if processes.leads:
@@ -91,7 +113,7 @@ def train(
 def _caches(
     recipe: "Recipe",
     rows: "list[ManifestRow]",
-    root: Path,
+    root: "FilmRoot",
     directory: Path,
     processes: "Processes",
     workers: int | None,
@@ -105,6 +127,37 @@ def _caches(
             build_cache(rows, root, prepare, directory / cache_name(prepare), workers=workers)
     processes.wait()
     return {size: PlateCache.open(directory / cache_name(prepare)) for size, prepare in parameters.items()}
+
+
+def _audit_warnings(audit: Path | None, beside: list[Path], manifest_sha256: str) -> list[str]:
+    """What an audit of these films says against training on them; none where there is no audit.
+
+    Args:
+        audit: audit.json, or None for the first that lies beside a manifest, if possible of these very films.
+        beside: folders of the manifests.
+        manifest_sha256: of all their rows.
+    """
+    paths = [audit] if audit is not None else [folder / "audit.json" for folder in beside]
+    there = [path for path in paths if audit is not None or path.is_file()]
+    if not there:
+        return []
+    from pneumoscope.data.audit import audit_verdict
+
+    try:
+        verdicts = [(path, audit_verdict(path)) for path in there]
+    except DataError as error:
+        if audit is not None:
+            raise
+        return [str(error)]
+    same = [(path, verdict) for path, verdict in verdicts if verdict.manifest_sha256 == manifest_sha256]
+    if same:
+        path, verdict = same[0]
+        return [f"{path} is red: {words}" for words in verdict.red]
+    path, verdict = verdicts[0]
+    return [
+        f"{path} is {verdict.colour}, but of other films than these manifests name; "
+        "run: pneumoscope data audit, with the same --manifest and --root"
+    ]
 
 
 def _say_what_it_trains_on(recipe: "Recipe", rows: "list[ManifestRow]") -> None:

@@ -14,7 +14,7 @@ from pneumoscope.data.sources.contract import Claim, Place, Source
 from pneumoscope.data.splits import SplitFilm, assign_splits, group_films
 from pneumoscope.errors import DataError, UsageError
 
-__all__ = ["MEMORY_NAME", "Pool", "build_rows", "place_sources"]
+__all__ = ["MEMORY_NAME", "Pool", "build_rows", "place_sources", "settle"]
 
 MEMORY_NAME = "seen.sqlite"
 """The file beside the manifest that remembers what was seen."""
@@ -74,7 +74,7 @@ def build_rows(
         if record.path in claims and claims[record.path][1].film and record.status == "film"
     )
     matches = tuple(find_matches(films))
-    settled = _settle(films, matches, seed)
+    settled = settle(films, matches, seed)
     homes = [(_folder_prefix(folder), name) for name, folder in places.items()]
     rows = tuple(settled.get(record.path) or _row_without_film(record, claims, homes) for record in seen)
     return Pool(rows, films, matches, places)
@@ -135,8 +135,17 @@ def _folder_prefix(folder: str) -> str:
     return f"{folder}/" if folder else ""
 
 
-def _settle(films: Sequence[PoolFilm], matches: Sequence[Match], seed: int) -> dict[str, ManifestRow]:
-    """Rows of all readable films, by path."""
+def settle(films: Sequence[PoolFilm], matches: Sequence[Match], seed: int) -> dict[str, ManifestRow]:
+    """Decide what becomes of every readable film.
+
+    Args:
+        films: all of them.
+        matches: pairs of copies and look-alikes, as indices.
+        seed: draws another split.
+
+    Returns:
+        Rows by path: with a split, or with the reason why there is none.
+    """
     rows = [_row(film) for film in films]
     for members in duplicate_sets(len(films), matches):
         _settle_copies(films, members, rows)
@@ -192,8 +201,21 @@ def _why_unusable(film: PoolFilm) -> str | None:
 def _row(film: PoolFilm) -> ManifestRow:
     """The row of a readable film before its fate is known."""
     seen, claim = film.seen, film.claim
+    return replace(
+        _row_of_file(seen, film.source.name),
+        label=claim.label,
+        patient=claim.patient,
+        view=claim.view or seen.view,
+        age=claim.age if claim.age is not None else seen.age,
+        population=claim.population or film.source.population,
+        boxes=claim.boxes,
+    )
+
+
+def _row_of_file(seen: Seen, source: str) -> ManifestRow:
+    """What looking at a file told, whatever it is."""
     return ManifestRow(
-        source=film.source.name,
+        source=source,
         path=seen.path,
         sha256=seen.sha256,
         bytes=seen.size,
@@ -201,12 +223,6 @@ def _row(film: PoolFilm) -> ManifestRow:
         format=seen.format,
         width=seen.width,
         height=seen.height,
-        label=claim.label,
-        patient=claim.patient,
-        view=claim.view or seen.view,
-        age=claim.age if claim.age is not None else seen.age,
-        population=claim.population or film.source.population,
-        boxes=claim.boxes,
     )
 
 
@@ -233,15 +249,8 @@ def _row_without_film(
         else:
             fate = fates.REJECTED if seen.status == "rejected" else fates.UNREADABLE
             detail = seen.reason or ""
-    return ManifestRow(
-        source=name,
-        path=seen.path,
-        sha256=seen.sha256,
-        bytes=seen.size,
-        phash=seen.phash,
-        format=seen.format,
-        width=seen.width,
-        height=seen.height,
+    return replace(
+        _row_of_file(seen, name),
         label=known[1].label if known else None,
         patient=known[1].patient if known else None,
         reason=fates.reason(fate, detail),

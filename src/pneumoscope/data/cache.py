@@ -25,7 +25,7 @@ from pneumoscope.errors import DataError, FilmError
 from pneumoscope.image.prepare import PrepareParameters, make_plate
 from pneumoscope.image.read import read
 
-__all__ = ["CacheFailure", "CachedFilm", "PlateCache", "build_cache", "cache_name"]
+__all__ = ["CacheFailure", "CachedFilm", "FilmRoot", "PlateCache", "build_cache", "cache_name"]
 
 _CHUNK = 64
 _SAMPLE_AT_OPEN = 32
@@ -46,11 +46,19 @@ class CachedFilm(Protocol):
         """Relative to the root, posix."""
 
 
+class FilmRoot(Protocol):
+    """Where films lie: a folder, or the folders of several manifests (`pneumoscope.data.joined.Roots`)."""
+
+    def __truediv__(self, path: str, /) -> Path:
+        """The file of a film."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     row: int
     sha256: str
     path: str
+    file: Path
 
 
 def cache_name(parameters: PrepareParameters) -> str:
@@ -125,7 +133,12 @@ class PlateCache:
         return row
 
     def verify(
-        self, films: Iterable[CachedFilm] = (), root: str | Path = ".", *, sample: int = 64, seed: int = 0
+        self,
+        films: Iterable[CachedFilm] = (),
+        root: str | FilmRoot = ".",
+        *,
+        sample: int = 64,
+        seed: int = 0,
     ) -> None:
         """Check every plate against its checksum, and a random sample of films against their files.
 
@@ -141,7 +154,7 @@ class PlateCache:
         self._check(range(len(self._films)))
         eligible = [film for film in films if film.sha256 in self]
         chosen = np.random.default_rng(seed).permutation(len(eligible))[:sample]
-        _compare_with_files(self, [eligible[i] for i in chosen], Path(root))
+        _compare_with_files(self, [eligible[i] for i in chosen], _folder(root))
 
     def _check(self, rows: Iterable[int]) -> None:
         for row in rows:
@@ -155,7 +168,7 @@ class PlateCache:
 
 def build_cache(
     rows: Iterable[CachedFilm],
-    root: str | Path,
+    root: str | FilmRoot,
     parameters: PrepareParameters,
     directory: str | Path,
     *,
@@ -182,7 +195,7 @@ def build_cache(
         DataError: the directory holds a cache of other parameters or of other code, is damaged, is being
             built by another process, or there is nothing to hold.
     """
-    directory, root = Path(directory), Path(root)
+    directory, root = Path(directory), _folder(root)
     wanted: dict[str, str] = {}
     for film in rows:
         wanted.setdefault(film.sha256, film.path)
@@ -204,12 +217,12 @@ def build_cache(
         if index.films:
             _check_code(PlateCache(directory, index), wanted, root)
         tasks = [
-            _Task(row, sha, wanted[sha])
+            _Task(row, sha, wanted[sha], root / wanted[sha])
             for row, (sha, crc) in enumerate(films)
             if crc is None and sha in wanted
         ]
         failures = {failure.sha256: failure for failure in index.failures}
-        results = _run(tasks, root, parameters, directory, workers or os.cpu_count() or 1)
+        results = _run(tasks, parameters, directory, workers or os.cpu_count() or 1)
         for done, (task, result) in enumerate(results, start=1):
             if isinstance(result, int):
                 films[task.row] = (task.sha256, result)
@@ -248,17 +261,23 @@ def _allocate(directory: Path, index: CacheIndex, wanted: dict[str, str]) -> lis
     return [(next(missing), None) if film is None else film for film in films]
 
 
-def _check_code(cache: PlateCache, wanted: dict[str, str], root: Path) -> None:
+def _folder(root: str | FilmRoot) -> FilmRoot:
+    return Path(root) if isinstance(root, str) else root
+
+
+def _check_code(cache: PlateCache, wanted: dict[str, str], root: FilmRoot) -> None:
     present = [
-        _Task(cache.index_of(sha256), sha256, path) for sha256, path in wanted.items() if sha256 in cache
+        _Task(cache.index_of(sha256), sha256, path, root / path)
+        for sha256, path in wanted.items()
+        if sha256 in cache
     ]
     step = max(1, len(present) // _SAMPLE_AT_BUILD)
     _compare_with_files(cache, present[::step][:_SAMPLE_AT_BUILD], root)
 
 
-def _compare_with_files(cache: PlateCache, films: Sequence[CachedFilm], root: Path) -> None:
+def _compare_with_files(cache: PlateCache, films: Sequence[CachedFilm], root: FilmRoot) -> None:
     for film in films:
-        plate = _plate(film, root, cache.parameters)
+        plate = _plate(root / film.path, film.sha256, cache.parameters)
         if isinstance(plate, str):
             raise DataError(f"{root / film.path}: in the cache {cache.directory}, but {plate}")
         if not np.array_equal(plate, cache.plates[cache.index_of(film.sha256)]):
@@ -268,14 +287,13 @@ def _compare_with_files(cache: PlateCache, films: Sequence[CachedFilm], root: Pa
             )
 
 
-def _plate(film: CachedFilm, root: Path, parameters: PrepareParameters) -> NDArray[np.uint8] | str:
+def _plate(path: Path, sha256: str, parameters: PrepareParameters) -> NDArray[np.uint8] | str:
     """Make the plate of one film, (S, S) uint8, or say why there is none."""
-    path = root / film.path
     try:
         content = path.read_bytes()
     except OSError as error:
         return f"the file cannot be opened ({error.strerror}); check the root, or build the manifest again"
-    if hashlib.sha256(content).hexdigest() != film.sha256:
+    if hashlib.sha256(content).hexdigest() != sha256:
         return "the file is not the one of the manifest (other SHA-256); build the manifest again"
     try:
         return make_plate(read(content, name=str(path)), parameters)[0]
@@ -283,14 +301,12 @@ def _plate(film: CachedFilm, root: Path, parameters: PrepareParameters) -> NDArr
         return error.reason
 
 
-def _make_chunk(
-    tasks: Sequence[_Task], root: Path, parameters: PrepareParameters, directory: Path
-) -> list[int | str]:
+def _make_chunk(tasks: Sequence[_Task], parameters: PrepareParameters, directory: Path) -> list[int | str]:
     """Write the plates of some films; per film its checksum, or the reason why there is none."""
     plates = plate_store.open_plates(directory, parameters.size, writable=True)
     results: list[int | str] = []
     for task in tasks:
-        plate = _plate(task, root, parameters)
+        plate = _plate(task.file, task.sha256, parameters)
         if isinstance(plate, str):
             results.append(plate)
             continue
@@ -300,20 +316,20 @@ def _make_chunk(
 
 
 def _run(
-    tasks: Sequence[_Task], root: Path, parameters: PrepareParameters, directory: Path, workers: int
+    tasks: Sequence[_Task], parameters: PrepareParameters, directory: Path, workers: int
 ) -> Iterator[tuple[_Task, int | str]]:
     """Make all plates, noting each chunk in the journal as soon as it is written; in any order."""
     chunks = iter([tasks[start : start + _CHUNK] for start in range(0, len(tasks), _CHUNK)])
     if workers == 1 or len(tasks) <= _CHUNK:
         for chunk in chunks:
-            yield from _note(directory, chunk, _make_chunk(chunk, root, parameters, directory))
+            yield from _note(directory, chunk, _make_chunk(chunk, parameters, directory))
         return
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
         pending: dict[Future[list[int | str]], Sequence[_Task]] = {}
         while True:
             for chunk in islice(chunks, workers * _QUEUE_PER_WORKER - len(pending)):
-                pending[pool.submit(_make_chunk, chunk, root, parameters, directory)] = chunk
+                pending[pool.submit(_make_chunk, chunk, parameters, directory)] = chunk
             if not pending:
                 return
             for future in wait(pending, return_when=FIRST_COMPLETED).done:

@@ -15,7 +15,7 @@ from pneumoscope.errors import UsageError
 __all__ = ["FolderCheck", "Problem", "check_folder"]
 
 _LEAST_SIDE = 200
-_ASPECT_RANGE = (0.6, 1.7)
+_ASPECT_RANGE = (0.5, 2.2)
 _LEAST_FILMS_PER_LABEL = 10
 _TELLING_AUC = 0.7
 

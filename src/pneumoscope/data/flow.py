@@ -10,8 +10,8 @@ from pneumoscope.data.build import Pool
 from pneumoscope.data.duplicates import ALIKE, HASH_RADIUS, SAME_FILM
 from pneumoscope.data.fates import FATES, fate_of
 from pneumoscope.data.manifest import SPLITS, manifest_sha256
+from pneumoscope.data.pages import render_template
 from pneumoscope.data.sources import find_source
-from pneumoscope.errors import MissingExtraError
 
 __all__ = ["Flow", "flow_of", "render_flow", "write_flow"]
 
@@ -130,21 +130,11 @@ def render_flow(flow: Flow) -> str:
     Raises:
         MissingExtraError: jinja2 is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "train") from error
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pneumoscope.data", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     totals = {fate: sum(counts.get(fate, 0) for counts in flow.fates.values()) for fate, _ in FATES}
     meanings = [(fate, meaning) for fate, meaning in FATES if totals[fate]]
-    return environment.get_template("flow.html.j2").render(
-        flow=flow, totals=totals, meanings=meanings, splits=SPLITS, same_film=SAME_FILM, alike=ALIKE
+    values = {"flow": flow, "totals": totals, "meanings": meanings, "splits": SPLITS}
+    return render_template(
+        "pneumoscope.data", "flow.html.j2", values | {"same_film": SAME_FILM, "alike": ALIKE}
     )
 
 

@@ -8,7 +8,15 @@ from typing import Protocol
 
 from pneumoscope.errors import DataError, UsageError
 
-__all__ = ["DEFAULT_TARGETS", "LabelledFilm", "ManifestFilm", "csv_films", "folder_films", "manifest_films"]
+__all__ = [
+    "DEFAULT_TARGETS",
+    "FilmRoot",
+    "LabelledFilm",
+    "ManifestFilm",
+    "csv_films",
+    "folder_films",
+    "manifest_films",
+]
 
 DEFAULT_TARGETS: Mapping[str, int] = {"NORMAL": 0, "PNEUMONIA": 1}
 
@@ -37,6 +45,13 @@ class ManifestFilm(Protocol):
         """Split that it is used in, or None."""
 
 
+class FilmRoot(Protocol):
+    """Where films lie: a folder, or what stands for the folders of several manifests."""
+
+    def __truediv__(self, path: str, /) -> Path:
+        """The file of a film."""
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledFilm:
     """One film with its truth.
@@ -56,7 +71,7 @@ class LabelledFilm:
 
 def manifest_films(
     rows: Iterable[ManifestFilm],
-    root: Path,
+    root: FilmRoot,
     split: str,
     *,
     sources: Collection[str] | None = None,

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pneumoscope.errors import RejectedFilmError
 from pneumoscope.image.radiograph import Pixels, Radiograph
@@ -55,6 +55,14 @@ class PrepareParameters(BaseModel):
     resample: Literal["bilinear", "bicubic", "lanczos"] = "bilinear"
     mean: float = 0.5
     std: float = Field(default=0.5, gt=0)
+
+    @field_validator("percentiles")
+    @classmethod
+    def _ascend(cls, percentiles: tuple[float, float]) -> tuple[float, float]:
+        low, high = percentiles
+        if not 0 <= low < high <= 100:
+            raise ValueError(f"the lower must be below the upper, both within 0 to 100, not {low} and {high}")
+        return percentiles
 
     def sha256(self) -> str:
         """Hex digest of the canonical JSON of all parameters; equal digests prepare alike."""

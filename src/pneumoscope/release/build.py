@@ -15,7 +15,7 @@ from pneumoscope.data.manifest import ManifestRow, manifest_sha256
 from pneumoscope.data.sources.contract import Source
 from pneumoscope.errors import DataError, UsageError
 from pneumoscope.evaluation.calibration import balanced_weights, calibrated_probability, fit_temperature
-from pneumoscope.evaluation.films import DEFAULT_TARGETS, LabelledFilm, manifest_films
+from pneumoscope.evaluation.films import DEFAULT_TARGETS, FilmRoot, LabelledFilm, manifest_films
 from pneumoscope.evaluation.operating_points import choose_operating_points
 from pneumoscope.evaluation.scoring import Scores, score_films
 from pneumoscope.evaluation.summary import POOLED, card_evaluation, summarise
@@ -43,6 +43,10 @@ _OTHER_MANIFEST = (
     "Calibrated and measured with another manifest than it was trained on: a validation film of the one may "
     "be a training film of the other.",
 )
+_UNFINISHED = (
+    "Training was cut short: the weights are of an epoch before the last that the recipe asks for, and "
+    "perhaps of a smaller size of film.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,9 @@ class ReleaseOptions:
         calibrate_sources: only films of these; None for all that the run was trained on.
         balance_sources: let every source and label count equally in temperature and thresholds.
         evaluate: (source, split) pairs to put on the card beside the calibration split; source "all" pools.
-        manifest_name: file name of the manifest, for the commands on the card.
+        manifest_names: file names of the manifests, for the commands on the card.
         other_manifest: accept another manifest than the run was trained on, and say so on the card.
+        unfinished: accept a run that did not reach its end, and say so on the card.
         workers: threads that score; None for one per core.
     """
 
@@ -67,8 +72,9 @@ class ReleaseOptions:
     calibrate_sources: tuple[str, ...] | None = None
     balance_sources: bool = False
     evaluate: tuple[tuple[str, str], ...] = ()
-    manifest_name: str = "manifest.parquet"
+    manifest_names: tuple[str, ...] = ("manifest.parquet",)
     other_manifest: bool = False
+    unfinished: bool = False
     workers: int | None = None
 
 
@@ -113,7 +119,7 @@ def heatmap_limit(scores: Scores) -> float:
 def build_release(
     run: TrainedRun,
     rows: Sequence[ManifestRow],
-    root: Path,
+    root: FilmRoot,
     options: ReleaseOptions,
     *,
     facts: Mapping[str, Source],
@@ -130,8 +136,8 @@ def build_release(
         progress: told what is being done, how many films are done, and of how many.
 
     Raises:
-        UsageError: a split holds no film, calibration is asked for on the test split, or the manifest is not
-            the one that the run was trained on.
+        UsageError: a split holds no film, calibration is asked for on the test split, the manifest is not
+            the one that the run was trained on, or the run did not reach its end.
         BundleError: torch and the runtime disagree.
         DataError: nothing can be calibrated on these films.
     """
@@ -141,8 +147,14 @@ def build_release(
         )
     if not options.other_manifest and manifest_sha256(rows) != run.manifest_sha256:
         raise UsageError(
-            f"{options.manifest_name} is not the manifest that {run.name} was trained on, so that its "
-            "validation films may have been trained on: give that manifest, or --other-manifest to insist"
+            f"{', '.join(options.manifest_names)} is not the manifest that {run.name} was trained on, so "
+            "that its validation films may have been trained on: give that manifest, or those, or "
+            "--other-manifest to insist"
+        )
+    if not (run.finished or options.unfinished):
+        raise UsageError(
+            f"the run {run.name} did not reach its end: go on with it by pneumoscope train --resume, or give "
+            "--unfinished to insist"
         )
     calibrated_on = options.calibrate_sources or run.data.sources
     films = manifest_films(rows, root, options.calibrate_on, sources=calibrated_on, targets=run.data.targets)
@@ -205,7 +217,11 @@ def _draft_card(
         code_revision=run.code_revision,
         intended_use=INTENDED_USE,
         intended_population=intended_population(rows, run.data),
-        limitations=limitations(rows, run.data) + (_OTHER_MANIFEST if options.other_manifest else ()),
+        limitations=(
+            *limitations(rows, run.data, facts, measured=[source for source, _ in options.evaluate]),
+            *(_OTHER_MANIFEST if options.other_manifest else ()),
+            *(() if run.finished else _UNFINISHED),
+        ),
         training_data=training_data(rows, run.data, facts),
         created=datetime.now(UTC).date().isoformat(),
     )
@@ -252,11 +268,19 @@ def _evaluations(
         for label, target in sorted(run.data.targets.items())
         if dict(run.data.targets) != dict(DEFAULT_TARGETS)
     )
-    command = f"pneumoscope evaluate {options.name} --manifest {options.manifest_name} --root ROOT"
-    command += f" --split {split}{labels}"
+    command = f"pneumoscope evaluate {options.name}{_places(options.manifest_names)} --split {split}{labels}"
     evaluations = []
     for summary in summarise(scores, thresholds):
         sources = (pooled or ()) if summary.group == POOLED else (summary.group,)
         chosen = "".join(f" --source {source}" for source in sources)
         evaluations.append(card_evaluation(summary, f"{summary.group}:{split}", command + chosen))
     return evaluations
+
+
+def _places(manifests: Sequence[str]) -> str:
+    """Where the films lie, as options of a command: by name where there is one manifest, else by number."""
+    if len(manifests) == 1:
+        return f" --manifest {manifests[0]} --root ROOT"
+    return "".join(
+        f" --manifest MANIFEST{number} --root ROOT{number}" for number in range(1, len(manifests) + 1)
+    )

@@ -42,8 +42,15 @@ def _used(rows: Iterable[ManifestRow], data: DataChoice, split: str) -> dict[str
     return dict(sorted(by_source.items()))
 
 
-def _patients(rows: Iterable[ManifestRow]) -> int:
-    return len({row.patient or f"film {row.path}" for row in rows})
+def _composed_from(source: str) -> str | None:
+    """The source whose films these are made of, None where they are films as they were taken."""
+    return source.removesuffix(SUFFIX) if source.endswith(SUFFIX) else None
+
+
+def _patients(rows: Iterable[ManifestRow]) -> tuple[int, int]:
+    """How many patients are known, and how many films are of an unknown one."""
+    names = [row.patient for row in rows]
+    return len(set(names) - {None}), names.count(None)
 
 
 def training_data(
@@ -58,16 +65,19 @@ def training_data(
     """
     entries = []
     for source, films in _used(rows, data, "train").items():
-        original = source.removesuffix(SUFFIX)
-        declared = facts.get(source) or facts.get(original)
-        made = "" if source == original else f"composed from films of {original}: "
+        original = _composed_from(source)
+        declared = facts.get(original or source)
+        made = "" if original is None else f"composed from films of {original}: "
+        patients, unknown = _patients(films)
         entries.append(
             {
                 "name": source,
                 "films": len(films),
-                "patients": _patients(films),
+                "known patients": patients,
+                "films of unknown patients": unknown,
                 **{label: sum(film.label == label for film in films) for label in sorted(data.targets)},
                 "population": ", ".join(sorted({film.population or "unknown" for film in films})),
+                "labels come from": declared.label_origin if declared else "not declared",
                 "licence": declared.licence if declared else "not declared",
                 "citation": made + declared.citation if declared else "not declared",
             }
@@ -81,17 +91,42 @@ def intended_population(rows: Sequence[ManifestRow], data: DataChoice) -> str:
     for films in _used(rows, data, "train").values():
         for film in films:
             by_population[film.population or "unknown age"].append(film)
-    parts = [
-        f"{population}: {len(films):,} films of {_patients(films):,} patients"
-        for population, films in sorted(by_population.items())
-    ]
+    parts = [f"{population}: {_counted(films)}" for population, films in sorted(by_population.items())]
     return f"{'; '.join(parts)}. Films of anybody else are outside of what was learnt."
 
 
-def limitations(rows: Sequence[ManifestRow], data: DataChoice) -> tuple[str, ...]:
-    """What cannot be claimed: in general, and for these very training and validation films."""
+def _counted(films: Sequence[ManifestRow]) -> str:
+    """Films as they were taken, of known patients and of unknown ones, and those composed of others."""
+    taken = [film for film in films if _composed_from(film.source) is None]
+    patients, unknown = _patients(taken)
+    counts = (
+        (len(taken) - unknown, f"films of {patients:,} patients"),
+        (unknown, "films of unknown patients"),
+        (len(films) - len(taken), "films composed of others"),
+    )
+    return ", ".join(f"{count:,} {what}" for count, what in counts if count)
+
+
+def limitations(
+    rows: Sequence[ManifestRow],
+    data: DataChoice,
+    facts: Mapping[str, Source],
+    *,
+    measured: Iterable[str] = (),
+) -> tuple[str, ...]:
+    """What cannot be claimed: in general, and for these very training, validation and measured films.
+
+    Args:
+        rows: of the manifest.
+        data: sources and targets of the recipe.
+        facts: what sources declare, by name.
+        measured: names of sources that figures on the card are of, beside those that were trained on.
+    """
     trained, validated = _used(rows, data, "train"), _used(rows, data, "validation")
     sentences = list(_GENERAL_LIMITATIONS)
+    for source in sorted({_composed_from(name) or name for name in (*trained, *measured)}):
+        if source in facts and facts[source].caveat:
+            sentences.append(f"{source}: {facts[source].caveat}")
     for source, films in trained.items():
         labels = {film.label for film in films}
         if len({data.targets[str(label)] for label in labels}) == 1:

@@ -29,6 +29,7 @@ class TrainedRun:
         name: of the recipe.
         manifest_sha256: of the manifest that it was trained on.
         code_revision: of the code that trained it, or "unknown".
+        finished: training reached its end, so that the weights are those of the last stage's best epoch.
     """
 
     model: PooledClassifier
@@ -39,6 +40,7 @@ class TrainedRun:
     name: str
     manifest_sha256: str
     code_revision: str
+    finished: bool
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -90,6 +92,7 @@ def open_run(directory: Path) -> TrainedRun:
         name=recipe.name,
         manifest_sha256=facts["manifest_sha256"],
         code_revision=str(facts.get("code_revision") or "unknown"),
+        finished=facts.get("finished") is True,
     )
 
 
@@ -121,4 +124,5 @@ def join_runs(runs: Sequence[TrainedRun]) -> TrainedRun:
         name="ensemble",
         manifest_sha256=first.manifest_sha256,
         code_revision=first.code_revision if len(revisions) == 1 else "unknown",
+        finished=all(run.finished for run in runs),
     )

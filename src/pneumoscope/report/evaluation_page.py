@@ -36,7 +36,8 @@ def render_evaluation_page(told: Told) -> str:
     body = [
         f"<h1>{escape(title)}</h1>",
         '<p class="note">Research use only; not a medical device. In brackets: 95 % intervals, which count '
-        f"patients, not films. Bundle SHA-256 <code>{escape(told['sha256'])}</code></p>",
+        "patients, not films; a film of an unknown patient counts as one patient. "
+        f"Bundle SHA-256 <code>{escape(told['sha256'])}</code></p>",
         _overview(told["groups"]),
         *(_group(group) for group in told["groups"]),
         _comparison(told),

@@ -100,7 +100,8 @@ def _operating_points(card: Card) -> str:
     return (
         "## Operating points\n\n"
         f"A film is {card.labels[1]} where its calibrated probability is at least the threshold. Thresholds "
-        "belong to this version only. In brackets: 95 % intervals, which count patients, not films.\n\n"
+        "belong to this version only. In brackets: 95 % intervals, which count patients, not films; a film "
+        "of an unknown patient counts as one patient.\n\n"
         f"{_table(head, rows)}"
     )
 
@@ -129,12 +130,25 @@ def _evaluations(evaluations: Sequence[Evaluation]) -> str:
         for name in _POINT_PURPOSE
         if any(f"{metric}@{name}" in each.metrics for metric in _RATES)
     ]
-    text = f"## Measured\n\n{_table(head, rows)}"
+    text = f"## Measured\n\n{_held_back(evaluations)}\n\n{_table(head, rows)}"
     if points:
         point_head = ("films of", "operating point", "sensitivity", "specificity", "accuracy", "F1")
         text += f"\n\n{_table(point_head, points)}"
     commands = "\n".join(dict.fromkeys(each.command for each in evaluations))
     return f"{text}\n\nMeasured by:\n\n```\n{commands}\n```"
+
+
+def _held_back(evaluations: Sequence[Evaluation]) -> str:
+    """How far the films that were measured had a say in what was measured."""
+    splits = {each.split.rpartition(":")[2] for each in evaluations}
+    chose = (
+        "Validation films chose the epoch, the temperature and the thresholds, so that figures on them are "
+        "somewhat too good."
+    )
+    if "test" not in splits:
+        return f"No test film was measured. {chose}"
+    blind = "Test films had no say in anything."
+    return f"{blind} {chose}" if "validation" in splits else blind
 
 
 def _training(card: Card) -> str:

@@ -26,6 +26,12 @@ def test_declarations_are_complete(source: Source) -> None:
     assert all(download.url.startswith("https://") for download in source.downloads)
 
 
+def test_every_set_with_films_of_two_labels_says_what_figures_on_it_may_hide() -> None:
+    silent = {source.name for source in SOURCES if not source.caveat and len(set(source.labels.values())) > 1}
+    assert silent == {"rsna-challenge", "covid19-segmentations", "folder"}
+    assert all(source.caveat.endswith(".") for source in SOURCES if source.caveat)
+
+
 def test_names_are_unique_and_found() -> None:
     names = [source.name for source in SOURCES]
     assert len(set(names)) == len(names)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pneumoscope.data.audit.verdict import Audit
-from pneumoscope.errors import MissingExtraError
+from pneumoscope.data.pages import render_template
 
 __all__ = ["render_page", "write_page"]
 
@@ -24,19 +24,8 @@ def render_page(audit: Audit) -> str:
     Raises:
         MissingExtraError: jinja2 is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "train") from error
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pneumoscope.data.audit", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["along"] = _along
-    return environment.get_template("page.html.j2").render(audit=audit, width=_CHART_WIDTH)
+    values = {"audit": audit, "width": _CHART_WIDTH}
+    return render_template("pneumoscope.data.audit", "page.html.j2", values, {"along": _along})
 
 
 def write_page(audit: Audit, path: Path) -> None:

@@ -21,7 +21,7 @@ from pneumoscope.data.audit.page import write_page
 from pneumoscope.data.audit.separation import Separation, separate
 from pneumoscope.data.audit.telling import raw_auc, tell_apart
 from pneumoscope.data.audit.verdict import Audit, Check, Result, colour_of, judge, judge_figure, worst
-from pneumoscope.data.cache import build_cache, cache_name
+from pneumoscope.data.cache import FilmRoot, build_cache, cache_name
 from pneumoscope.data.manifest import ManifestRow, manifest_sha256
 from pneumoscope.errors import DataError
 
@@ -49,7 +49,7 @@ _METHOD = (
 
 def run_audit(
     rows: Sequence[ManifestRow],
-    root: str | Path,
+    root: str | FilmRoot,
     out: str | Path,
     *,
     seed: int = 0,

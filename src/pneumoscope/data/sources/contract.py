@@ -101,6 +101,7 @@ class Source:
         citation: one line.
         url: its home page.
         claim: yields (file, claim) for every file it knows in a place; others are reported as strangers.
+        caveat: what figures on it may hide, in a sentence for the card of every model that uses it.
         held_out: all its films, and all films of the same people elsewhere, are for testing only.
         aspect_kept: its files have the film's true shape.
         primary: it is where its films come from, not a collection of other sets.
@@ -119,6 +120,7 @@ class Source:
     citation: str
     url: str
     claim: Callable[[Place], Iterator[tuple[str, Claim]]]
+    caveat: str = ""
     held_out: bool = False
     aspect_kept: bool = True
     primary: bool = True

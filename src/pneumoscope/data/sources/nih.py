@@ -69,6 +69,7 @@ NIH_CHESTXRAY14 = Source(
     licence="free to use with attribution to the NIH Clinical Center",
     citation="Wang et al. 2017, CVPR, 3462-3471, doi:10.1109/CVPR.2017.369",
     url="https://nihcc.app.box.com/v/ChestXray-NIHCC",
+    caveat="Its labels are text-mined: a fifth of its pneumonias are normal to radiologists who read again.",
     claim=_claims,
     held_out=True,
     account="Free, no account: open https://nihcc.app.box.com/v/ChestXray-NIHCC and download "

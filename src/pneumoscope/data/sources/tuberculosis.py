@@ -32,6 +32,8 @@ TUBERCULOSIS = Source(
     licence="per collected set, no clear grant: research only",
     citation="Rahman et al. 2020, IEEE Access 8:191586, doi:10.1109/ACCESS.2020.3031384",
     url="https://www.kaggle.com/datasets/tawsifurrahman/tuberculosis-tb-chest-xray-dataset",
+    caveat="It comes from other hospitals than the other sets, so that what tells them apart may pass for "
+    "the disease.",
     claim=_claims,
     aspect_kept=False,
     primary=False,

@@ -1,0 +1,52 @@
+"""`pneumoscope data transplant`."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pneumoscope.cli.data_audit import file_bar
+
+__all__ = ["transplant"]
+
+
+def transplant(
+    manifest: Annotated[Path, typer.Option(help="manifest.parquet, as `data build` wrote it.")],
+    root: Annotated[Path, typer.Option(help="Folder that the manifest's paths are relative to.")],
+    out: Annotated[Path, typer.Option(help="Folder for films and their own manifest.parquet.")],
+    cut_source: Annotated[
+        str, typer.Option(metavar="NAME", help="Data set of films that were cut to the lungs.")
+    ] = "rsna-lungs",
+    whole_source: Annotated[
+        str, typer.Option(metavar="NAME", help="Data set that holds some of the same films whole.")
+    ] = "covid19-radiography",
+    copies: Annotated[int, typer.Option(min=1, help="Films to make of each cut film.")] = 2,
+    seed: Annotated[int, typer.Option(help="Draws other hosts and other fillings.", min=0)] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core if not given.")] = None,
+) -> None:
+    """Put the lungs of cut films into whole normal ones, so that being cut does not tell the label.
+
+    Only training films are used. Train on both: --manifest BUILT --root ROOT --manifest OUT --root OUT
+    """
+    from pneumoscope.data.manifest import read_manifest
+    from pneumoscope.data.transplant import transplant_films
+
+    rows = read_manifest(manifest)
+    with file_bar("reading films") as progress:
+        made = transplant_films(
+            rows,
+            root,
+            out,
+            cut_source=cut_source,
+            whole_source=whole_source,
+            copies=copies,
+            seed=seed,
+            workers=workers,
+            progress=progress,
+        )
+    labels = ", ".join(
+        f"{count} {label}" for label, count in sorted(Counter(row.label for row in made).items())
+    )
+    patients = len({row.patient for row in made} - {None})
+    typer.echo(f"{out}: {len(made)} films of {patients} patients made: {labels}")

@@ -1,0 +1,162 @@
+"""Transplants of a whole manifest: what is made of what, always alike."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data.made_cuts import BOX, CUT, SIDE, WHOLE, brighter, cut_film, make_cut_pool, whole_film, write_film
+from pneumoscope.data.manifest import manifest_sha256, read_manifest
+from pneumoscope.data.transplant import SUFFIX, transplant_films
+from pneumoscope.errors import DataError, UsageError
+from pneumoscope.image.read import read
+
+
+def make(rows, root, out, **options):
+    return transplant_films(rows, root, out, cut_source=CUT, whole_source=WHOLE, **options)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(rows of the pool, its root, folder of transplants, their rows)."""
+    root = tmp_path_factory.mktemp("cuts")
+    rows = make_cut_pool(root / "pool")
+    return rows, root / "pool", root / "out", make(rows, root / "pool", root / "out")
+
+
+def pixels(folder, row):
+    return read(folder / row.path).pixels
+
+
+def host_of(film):
+    """Seed of the whole film that the picture's upper corners come from."""
+    corners = np.s_[:20]
+    (seed,) = [seed for seed in range(3) if (film[corners] == brighter(whole_film(seed))[corners]).all()]
+    return seed
+
+
+def test_label_patient_and_boxes_are_those_of_the_cut_film(made):
+    rows, _, out, films = made
+    donors = {row.patient: row for row in rows if row.source == CUT}
+    assert len(films) == 5 * 2
+    for film in films:
+        donor = donors[film.patient]
+        for column in ("label", "patient", "boxes", "view", "age", "population", "split"):
+            assert getattr(film, column) == getattr(donor, column)
+        assert film.source == CUT + SUFFIX
+        content = (out / film.path).read_bytes()
+        assert (film.sha256, film.bytes) == (hashlib.sha256(content).hexdigest(), len(content))
+        assert pixels(out, film).shape == (film.height, film.width) == (SIDE, SIDE)
+    assert {film.boxes for film in films if film.label == "PNEUMONIA"} == {json.dumps([BOX])}
+    assert sorted(read_manifest(out), key=str) == sorted(films, key=str)
+
+
+def test_every_film_has_the_lungs_of_its_donor_in_another_host(made):
+    rows, _, out, films = made
+    seeds = {row.patient: int(row.patient.partition(":")[2]) for row in rows}
+    hosts = {}
+    for film in films:
+        seed, made_pixels = seeds[film.patient], pixels(out, film)
+        inside = np.s_[90:130, 55:70]  # well inside the lung on the left
+        np.testing.assert_allclose(made_pixels[inside], cut_film(seed)[inside], atol=1)
+        hosts.setdefault(seed, set()).add(host_of(made_pixels))
+    for seed, used in hosts.items():
+        assert len(used) == 2, "two copies go into two hosts"
+        assert seed not in used, "a film must not go into its own whole"
+
+
+def test_a_film_alone_with_its_own_whole_has_no_host(tmp_path):
+    rows = make_cut_pool(tmp_path / "pool", hosts=1, sick=1)
+    films = make(rows, tmp_path / "pool", tmp_path / "out")
+    assert {film.label for film in films} == {"PNEUMONIA"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_same_films_whatever_ran_them(made, tmp_path, workers):
+    rows, root, out, films = made
+    again = make(rows, root, tmp_path, workers=workers)
+    assert manifest_sha256(again) == manifest_sha256(films)
+    for film in films:
+        assert (tmp_path / film.path).read_bytes() == (out / film.path).read_bytes()
+    assert (tmp_path / "manifest.parquet").read_bytes() == (out / "manifest.parquet").read_bytes()
+
+
+def test_another_seed_chooses_otherwise(tmp_path):
+    rows = make_cut_pool(tmp_path / "pool", hosts=6)
+    films = [make(rows, tmp_path / "pool", tmp_path / str(seed), copies=1, seed=seed) for seed in (0, 1)]
+    assert [film.patient for film in films[0]] == [film.patient for film in films[1]]
+    assert manifest_sha256(films[0]) != manifest_sha256(films[1])
+
+
+def test_films_of_other_splits_are_not_even_read(made, tmp_path):
+    rows, root, _, films = made
+    absent = [
+        replace(
+            row, path=f"absent/{number}.png", sha256=f"{number:064}", patient=f"absent:{number}", split=split
+        )
+        for number, (row, split) in enumerate(
+            (row, split) for row in rows for split in ("validation", "test", None)
+        )
+    ]
+    again = make([*rows, *absent], root, tmp_path)
+    assert manifest_sha256(again) == manifest_sha256(films)
+
+
+def test_a_whole_film_of_the_patient_that_is_not_the_one_cut_is_no_host(tmp_path):
+    rows = make_cut_pool(tmp_path, hosts=2, sick=1)
+    facts = {"label": "NORMAL", "patient": "made:0", "source": WHOLE}
+    other = write_film(tmp_path, "whole/other.png", brighter(whole_film(50)), **facts)
+    films = make([*rows, other], tmp_path, tmp_path / "out")
+    used = [host_of(pixels(tmp_path / "out", film)) for film in films]
+    assert set(used) == {0, 1}
+
+
+def test_a_film_that_does_not_show_what_is_boxed_is_left_out(tmp_path):
+    rows = make_cut_pool(tmp_path, sick=2)
+    corner = json.dumps([[0.0, 0.0, 0.1, 0.1]])
+    hidden = [replace(row, boxes=corner) if row.patient == "made:100" else row for row in rows]
+    films = make(hidden, tmp_path, tmp_path / "out")
+    patients = [film.patient for film in films]
+    assert "made:100" not in patients
+    assert patients.count("made:101") == 2
+    assert len(list((tmp_path / "out/films").iterdir())) == len(films)
+
+
+def test_files_of_one_name_in_two_folders_stay_apart(tmp_path):
+    rows = make_cut_pool(tmp_path, sick=1)
+    facts = {"label": "OTHER", "patient": "made:200", "source": CUT, "boxes": "[]"}
+    twin = write_film(tmp_path, "elsewhere/p100.png", cut_film(200), **facts)
+    films = make([*rows, twin], tmp_path, tmp_path / "out")
+    assert len({film.path for film in films}) == len(films) == 5 * 2
+
+
+def test_a_source_that_is_not_there_is_named(made, tmp_path):
+    rows, root, _, _ = made
+    with pytest.raises(UsageError, match=r"no source 'x': it has cut-films, whole-films"):
+        transplant_films(rows, root, tmp_path, cut_source="x", whole_source=WHOLE)
+    with pytest.raises(UsageError, match=r"no source 'y'"):
+        transplant_films(rows, root, tmp_path, cut_source=CUT, whole_source="y")
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_without_films_whole_and_cut_there_is_nothing_to_make(made, tmp_path, split):
+    rows, root, _, _ = made
+    without = [replace(row, split=split) if row.source == WHOLE else row for row in rows]
+    with pytest.raises(DataError, match="exist whole and cut"):
+        make(without, root, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(DataError, match="exist whole and cut"):
+        make([replace(row, split=split) for row in rows], root, tmp_path / "out")
+
+
+def test_progress_is_told_to_the_end(made, tmp_path):
+    rows, root, _, _ = made
+    told = []
+    make(rows, root, tmp_path, progress=lambda *record: told.append(record))
+    assert [record for record in told if record[1] == record[2]] == [
+        ("cut films read", 5, 5),
+        ("whole films compared", 3, 3),
+        ("films made", 5, 5),
+    ]
