@@ -27,6 +27,7 @@ def check(server: Server, seed: int, count: int) -> dict[int, int]:
     return seen
 
 
+@pytest.mark.slow
 def test_hostile_uploads_get_a_reason_and_leave_nothing(bundle: Path, tmp_path: Path) -> None:
     with running(bundle, tmp_path) as server:
         seen = check(server, 7, UPLOADS)

@@ -135,3 +135,17 @@ def test_rate_of_one_address(bundle: Path, tmp_path: Path) -> None:
         assert [answer.status for answer in answers] == [200] * 5 + [429]
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 12
         assert server.ask("GET", "/ready").status == 200
+
+
+def test_connection_too_many_is_told_so(bundle: Path, tmp_path: Path) -> None:
+    with running(bundle, tmp_path, "--max-connections", "2") as server:
+        kept = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(2)]
+        for link in kept:
+            link.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert link.recv(65536).startswith(b"HTTP/1.1 200 ")
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as third:
+            answer = b"".join(iter(lambda: third.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b'"error": "busy"' in answer
+        for link in kept:
+            link.close()

@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from api.films import large, png
 from api.running import FORM, Answer, Server, form, head, running
@@ -66,6 +67,7 @@ def test_full_queue_is_told_at_once(bundle: Path, tmp_path: Path) -> None:
         assert server.send("/v1/predict", png(1)).status == 200
 
 
+@pytest.mark.slow
 def test_stop_finishes_every_accepted_request(bundle: Path, tmp_path: Path) -> None:
     films = [large(seed) for seed in range(12)]
     with running(bundle, tmp_path, "--workers", "1") as server, ThreadPoolExecutor(12) as pool:

@@ -39,6 +39,7 @@ def serve(
     max_memory_mb: Annotated[
         int, typer.Option(min=1, help="Megabytes of all films that are held, as sent.")
     ] = 1024,
+    max_connections: Annotated[int, typer.Option(min=1, help="Connections open at the same time.")] = 512,
     rate: Annotated[
         int, typer.Option(min=0, help="Requests per minute of one address; one more gets 429. 0: no limit.")
     ] = 0,
@@ -71,6 +72,7 @@ def serve(
             "films": max_films,
             "held_bytes": max_memory_mb * _MB,
             "unfinished": max_waiting,
+            "connections": max_connections,
             "per_minute": rate,
             "read_seconds": read_timeout,
             "answer_seconds": answer_timeout,

@@ -23,7 +23,6 @@ __all__ = ["film_section", "render_film_page", "render_index_page", "render_job_
 _PURPOSE = (
     "Research use only; not a medical device. It must not be used to diagnose, treat or triage patients."
 )
-_LEGEND_WIDTH = 104
 _JPEG_QUALITY = 90
 _STYLE = """
 .finding{font-size:1.3rem;margin:.5rem 0}.finding b{margin-right:1rem}.caution{color:#8a4b00;font-weight:600}
@@ -157,8 +156,8 @@ def _bar(film: Film) -> str:
 def _pictures(film: Film) -> str:
     """Both panels of the overlay, each as a picture of its own."""
     overlay = film.overlay()
-    left, top, right, bottom = EVIDENCE_BOX
-    evidence = overlay.crop((left, top, right + _LEGEND_WIDTH, bottom))
+    left, top, _, bottom = EVIDENCE_BOX
+    evidence = overlay.crop((left, top, overlay.width, bottom))  # the legend stands at its right
     captions = (
         (overlay.crop(FILM_BOX), "The film", "the film as read"),
         (
