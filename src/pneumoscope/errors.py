@@ -9,6 +9,7 @@ PneumoscopeError
 ├── DataError               a dataset, manifest or cache is not what it should be
 ├── RecipeError             a training recipe is wrong
 ├── WeightsError            a network's weights are missing, altered, or another network's
+├── ServiceError            a server of the HTTP interface refused, or did not answer
 └── MissingExtraError       an optional dependency is not installed
 
 The message says what is wrong, with which file, and what to do.
@@ -22,6 +23,7 @@ __all__ = [
     "PneumoscopeError",
     "RecipeError",
     "RejectedFilmError",
+    "ServiceError",
     "UnreadableFilmError",
     "UsageError",
     "WeightsError",
@@ -88,6 +90,21 @@ class RecipeError(PneumoscopeError):
 
 class WeightsError(PneumoscopeError):
     """The weights of a network are missing, altered, or of another network."""
+
+
+class ServiceError(PneumoscopeError):
+    """A server of the HTTP interface refused a request, or could not be reached.
+
+    Args:
+        reason: what is wrong, a sentence.
+        status: HTTP status, or None where no answer came.
+        error: the server's one word for it, or None.
+    """
+
+    def __init__(self, reason: str, status: int | None = None, error: str | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.error = error
 
 
 class MissingExtraError(PneumoscopeError):

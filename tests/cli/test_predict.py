@@ -276,3 +276,12 @@ def test_works_without_torch_and_the_other_extras(films: Path, tiny: Path) -> No
     out, error = process.communicate()
     assert process.returncode == 0, error
     assert b"4 scored, 0 not scored" in out
+
+
+def test_report(run: Run, films: Path, tiny: Path) -> None:
+    asked = ("predict", films, films / "notes.txt", "--model", tiny, "--format", "csv")
+    outcome = run(*asked, "--report", "pages")
+    assert outcome.status == 3
+    assert sorted(os.listdir("pages")) == ["index.html", "x-2.html", "x.html", "y.html"]  # noqa: PTH208
+    assert "4 chest films, 3 scored" in Path("pages/index.html").read_text()
+    assert run(*asked).out == outcome.out

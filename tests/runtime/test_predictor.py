@@ -274,3 +274,16 @@ def test_wrong_arguments(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(errors.BundleError, match=r"no bundle 'nothing'"):
         load("nothing")
     assert load(bundle.directory).bundle.sha256 == open_bundle(bundle.directory).sha256
+
+
+def test_other_operating_point_is_the_same_network(tmp_path: Path) -> None:
+    bundle = open_bundle(make_tiny_bundle(tmp_path))
+    balanced = Predictor(bundle)
+    for name in ("screening", "balanced", "rule-in"):
+        there, alone = balanced.at(name), Predictor(bundle, operating_point=name)
+        film = chest_like(3, opacity=True)
+        assert bits(there.predict(film)) == bits(alone.predict(film))
+        assert there.predict(film).record() == alone.predict(film).record()
+    assert balanced.operating_point == "balanced"
+    with pytest.raises(errors.UsageError, match="mine"):
+        balanced.at("mine")

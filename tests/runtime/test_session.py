@@ -1,5 +1,8 @@
 """A network that is not what a bundle promises is refused before it scores anything."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from pneumoscope.errors import BundleError
 from pneumoscope.runtime.bundle import Bundle
 from pneumoscope.runtime.session import open_session
-from tiny_bundle import TINY_BIAS, TINY_SIZE, tiny_onnx
+from tiny_bundle import TINY_BIAS, TINY_SIZE, make_tiny_bundle, tiny_onnx
 
 
 def test_numbers_are_those_of_the_reference_evaluator(bundle: Bundle) -> None:
@@ -24,6 +27,22 @@ def test_numbers_are_those_of_the_reference_evaluator(bundle: Bundle) -> None:
     np.testing.assert_allclose(logit, expected_logit, atol=1e-4)
     np.testing.assert_allclose(cam, expected_cam, atol=1e-4)
     np.testing.assert_allclose(cam.mean(axis=(1, 2)) + TINY_BIAS, logit, atol=1e-4)
+
+
+def test_onnxruntime_tells_nobody(tmp_path: Path) -> None:
+    """Its telemetry leaves a file in the temporary folder as soon as a network is loaded."""
+    bundle = make_tiny_bundle(tmp_path / "bundle")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    quiet_by_itself = ("CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS")
+    environment = {name: value for name, value in os.environ.items() if name not in quiet_by_itself}
+    code = f"import pneumoscope; pneumoscope.load({str(bundle)!r})"
+    subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment | {"TMPDIR": str(temporary), "HOME": str(temporary)},
+        check=True,
+    )
+    assert list(temporary.rglob("*")) == []
 
 
 def renamed(model: onnx.ModelProto) -> None:

@@ -23,12 +23,14 @@ _VERBS = {
     "train": ("pneumoscope.cli.train", "train"),
     "evaluate": ("pneumoscope.cli.evaluate", "evaluate"),
     "export": ("pneumoscope.cli.export", "export"),
+    "serve": ("pneumoscope.cli.serve", "serve"),
 }
 
 _EXTRA_OF = {
     "data_store": "sample",
     "gradio": "web",
     "fastapi": "web",
+    "python_multipart": "web",
     "uvicorn": "web",
     "ray": "ray",
     **dict.fromkeys(

@@ -17,6 +17,7 @@ import typer
 from pneumoscope.errors import MissingExtraError, PneumoscopeError, UsageError
 
 if TYPE_CHECKING:
+    from pneumoscope.batch.reports import ReportFolder
     from pneumoscope.runtime.film import Record
     from pneumoscope.runtime.predictor import Predictor
 
@@ -75,6 +76,12 @@ def predict(
             metavar="DIR", help="Save each evidence map: <stem>.npy, float32, logit units, film size."
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write each film's report, <stem>.html, and index.html of them all."
+        ),
+    ] = None,
     engine: Annotated[_Engine, typer.Option(help="What the work is spread over.")] = _Engine.LOCAL,  # noqa: ARG001
     workers: Annotated[
         int | None,
@@ -101,17 +108,23 @@ def predict(
         raise UsageError("standard output is closed: name a file for the records with --out")
     with _importing_dicom(films[0]):
         predictor = load(model, operating_point=operating_point.value)
+    pages = _report_folder(films, report, predictor)
 
     def score(numbered: tuple[int, str]) -> "tuple[Record, tuple[str, ...]]":
         index, path = numbered
         result = predictor.attempt(path)
+        if pages is not None:
+            pages.write(index, result)
         if isinstance(result, Film):
             folders.write(index, result)
             return result.record(), result.warnings
         return result.record(), ()
 
     records = map_in_order(score, enumerate(films), min(workers or default_workers(), len(films)))
-    raise typer.Exit(_write(records, len(films), form, out, _caption(predictor)))
+    status = _write(records, len(films), form, out, _caption(predictor))
+    if pages is not None:
+        pages.finish()
+    raise typer.Exit(status)
 
 
 def _films(paths: list[str], sample: bool) -> tuple[str, ...]:
@@ -128,6 +141,16 @@ def _films(paths: list[str], sample: bool) -> tuple[str, ...]:
             else "nothing to do: name a film or a folder, or --sample"
         )
     return plan.films
+
+
+def _report_folder(
+    films: tuple[str, ...], folder: Path | None, predictor: "Predictor"
+) -> "ReportFolder | None":
+    if folder is None:
+        return None
+    from pneumoscope.batch.reports import ReportFolder
+
+    return ReportFolder(films, folder, predictor.bundle)
 
 
 @contextmanager

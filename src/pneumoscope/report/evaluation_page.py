@@ -1,23 +1,16 @@
 """The figures of `pneumoscope evaluate` as one HTML page that needs nothing else: no script, no network."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from pneumoscope.report.figures import BLUE, GREEN, GREY, Marker, Series, square_plot
+from pneumoscope.report.page import page, table
 
 __all__ = ["render_evaluation_page"]
 
 Told = Mapping[str, Any]
 
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:68rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}
-h1{font-size:1.5rem;margin-bottom:0}h2{margin-top:2.5rem;border-bottom:1px solid #ccc}
-table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .7rem;border-bottom:1px solid #ddd;text-align:right}
-th:first-child,td:first-child{text-align:left}figure{display:inline-block;margin:0 1rem 1rem 0}
-figcaption{font-weight:600}.note{color:#555}code{word-break:break-all}
-"""
 _METRICS = {
     "auc": "AUC",
     "average_precision": "Average precision",
@@ -51,19 +44,7 @@ def render_evaluation_page(told: Told) -> str:
         _worst(told["worst"]),
         _failures(told["failures"]),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(part for part in body if part)
-        + "\n</body></html>\n"
-    )
-
-
-def _table(head: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
-    header = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    lines = ("".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows)
-    return f"<table><tr>{header}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+    return page(title, body)
 
 
 def _interval(estimate: Told | None) -> str:
@@ -83,7 +64,7 @@ def _overview(groups: Sequence[Told]) -> str:
         )
         for group in groups
     )
-    return _table(("Films of", "Films", "Patients", "With pneumonia", *_METRICS.values()), rows)
+    return table(("Films of", "Films", "Patients", "With pneumonia", *_METRICS.values()), rows)
 
 
 def _group(group: Told) -> str:
@@ -101,7 +82,7 @@ def _group(group: Told) -> str:
     plots = [_reliability(group["reliability"])]
     if group["roc"]:
         plots = [_roc(group["roc"], points), _precision_recall(group), *plots]
-    return f"<h2>{escape(group['group'])}</h2>{_table(head, rows)}<div>{''.join(plots)}</div>"
+    return f"<h2>{escape(group['group'])}</h2>{table(head, rows)}<div>{''.join(plots)}</div>"
 
 
 def _roc(curve: Sequence[tuple[float, float]], points: Told) -> str:
@@ -162,7 +143,7 @@ def _comparison(told: Told) -> str:
         )
     names = (f"McNemar, {name}: p" for name in told["comparison"][0]["mcnemar"])
     head = ("Films of", "Films", "Difference of AUC", "DeLong: p", *names)
-    return f"<h2>Compared with {escape(told['compared_with'])}</h2>{_table(head, rows)}"
+    return f"<h2>Compared with {escape(told['compared_with'])}</h2>{table(head, rows)}"
 
 
 def _worst(films: Sequence[Told]) -> str:
@@ -177,11 +158,11 @@ def _worst(films: Sequence[Told]) -> str:
         )
         for film in films
     )
-    return "<h2>Farthest from the truth</h2>" + _table(("Film", "Source", "Truth", "Probability"), rows)
+    return "<h2>Farthest from the truth</h2>" + table(("Film", "Source", "Truth", "Probability"), rows)
 
 
 def _failures(failures: Sequence[Told]) -> str:
     if not failures:
         return ""
     rows = ((failure["path"], failure["status"], failure["reason"]) for failure in failures)
-    return f"<h2>{len(failures):,} films without a score</h2>{_table(('Film', 'Status', 'Reason'), rows)}"
+    return f"<h2>{len(failures):,} films without a score</h2>{table(('Film', 'Status', 'Reason'), rows)}"

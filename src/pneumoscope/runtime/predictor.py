@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from pneumoscope.errors import FilmError, UsageError
 from pneumoscope.image.prepare import prepare
 from pneumoscope.image.read import FilmSource, read
 from pneumoscope.runtime.bundle import Bundle, find_bundle, open_bundle
+from pneumoscope.runtime.card import OperatingPoint
 from pneumoscope.runtime.film import Failure, Film
 from pneumoscope.runtime.session import open_session
 
@@ -42,17 +44,24 @@ class Predictor:
     def __init__(
         self, bundle: Bundle, *, operating_point: str = "balanced", threads: int | None = None
     ) -> None:
-        points = {str(name): point for name, point in bundle.card.operating_points.items()}
-        if operating_point not in points:
-            raise UsageError(
-                f"there is no operating point {operating_point!r}: choose one of {', '.join(points)}"
-            )
+        point = _point(bundle, operating_point)
         if threads is not None and threads < 1:
             raise UsageError(f"threads is {threads}, but must be at least 1")
         self.bundle = bundle
         self.operating_point = operating_point
-        self.point = points[operating_point]
+        self.point = point
         self._session = open_session(bundle, threads or 1)
+
+    def at(self, operating_point: str) -> "Predictor":
+        """The same network, loaded once, at another operating point.
+
+        Raises:
+            UsageError: the bundle has no such operating point.
+        """
+        other = copy(self)
+        other.operating_point = operating_point
+        other.point = _point(self.bundle, operating_point)
+        return other
 
     def predict(self, source: FilmSource, *, name: str | None = None) -> Film:
         """Score one film.
@@ -134,6 +143,13 @@ def load(
         UsageError: the bundle has no such operating point.
     """
     return Predictor(open_bundle(find_bundle(bundle)), operating_point=operating_point, threads=threads)
+
+
+def _point(bundle: Bundle, name: str) -> OperatingPoint:
+    points = {str(each): point for each, point in bundle.card.operating_points.items()}
+    if name not in points:
+        raise UsageError(f"there is no operating point {name!r}: choose one of {', '.join(points)}")
+    return points[name]
 
 
 def _sigmoid(value: float) -> float:

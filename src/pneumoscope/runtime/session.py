@@ -1,5 +1,6 @@
 """The network of a bundle as an onnxruntime session, its inputs and outputs checked against the contract."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from pneumoscope.errors import BundleError
@@ -27,9 +28,11 @@ def open_session(bundle: Bundle, threads: int = 1) -> "InferenceSession":
         BundleError: onnxruntime cannot load the network, or its inputs and outputs are not `film`
             (B, 1, S, S) -> `logit` (B,), `cam` (B, h, w), all float32, S as on the card.
     """
+    _say_nothing_to_anybody()
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+    onnxruntime.disable_telemetry_events()  # where somebody else has imported it before
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -53,6 +56,16 @@ def open_session(bundle: Bundle, threads: int = 1) -> "InferenceSession":
     _check(path, "input", session.get_inputs(), {"film": ("batch", 1, size, size)})
     _check(path, "output", session.get_outputs(), {"logit": ("batch",), "cam": ("batch", "height", "width")})
     return session
+
+
+def _say_nothing_to_anybody() -> None:
+    """Before onnxruntime is imported: keep it from telling its maker about our sessions.
+
+    Its official builds for Linux and macOS send events over the network from version 1.29 on, and keep an
+    identifier of the device and a file in the temporary folder, unless this variable says no when it starts.
+    Source: https://github.com/microsoft/onnxruntime/pull/27379.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 def _check(path: Any, kind: str, found: list[Any], wanted: dict[str, tuple[int | str, ...]]) -> None:

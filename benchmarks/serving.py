@@ -1,0 +1,140 @@
+"""What HTTP costs: films per second of `pneumoscope serve` with many clients, and of `Predictor` in threads.
+
+    python benchmarks/serving.py [--model NAME|DIR] [--clients 64] [--seconds 120] [--workers 2]
+
+Both score the same films with the same number of threads, in turns, so that a change of the machine's mood
+meets both. The clients run in this process and take their share of the cores. Prints the ratio of the
+medians, the 95th percentile of a request's time, the server's memory at the beginning and at the end, and any
+answer that was no success.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from io import BytesIO
+from itertools import cycle, islice, takewhile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pneumoscope.batch.local import default_workers, map_in_order
+from pneumoscope.runtime.predictor import Predictor, load
+
+BOUNDARY = "----films"
+TURNS = 4
+
+
+def made_films(count: int) -> list[bytes]:
+    """JPEGs of the size and weight of an ordinary film: soft shapes and grain."""
+    films = []
+    for seed in range(count):
+        generator = np.random.default_rng(seed)
+        soft = Image.fromarray(generator.integers(0, 256, (9, 7), dtype=np.uint8)).resize((1200, 1400))
+        grain = generator.normal(0, 5, (1400, 1200))
+        pixels = np.clip(np.asarray(soft) + grain, 0, 255).astype(np.uint8)
+        file = BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=90)
+        films.append(file.getvalue())
+    return films
+
+
+def request(film: bytes) -> bytes:
+    """A whole HTTP request with one film."""
+    part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="film"; filename="f.jpg"\r\n\r\n'.encode()
+    body = part + film + f"\r\n--{BOUNDARY}--\r\n".encode()
+    head = (
+        "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def client(port: int, requests: list[bytes], until: float, times: list[float], bad: list[int]) -> None:
+    """Ask one film after the other on one connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for message in cycle(requests):
+        began = time.perf_counter()
+        if began > until:
+            break
+        writer.write(message)
+        await writer.drain()
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(re.search(rb"content-length: (\d+)", head)[1]))
+        times.append(time.perf_counter() - began)
+        if (status := int(head.split()[1])) != 200:
+            bad.append(status)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def serve_turn(
+    port: int, films: list[bytes], clients: int, seconds: float
+) -> tuple[float, list[float], list[int]]:
+    """Films per second, seconds of each request, and statuses that were no success."""
+    requests = [request(film) for film in films]
+    times: list[float] = []
+    bad: list[int] = []
+    began = time.perf_counter()
+    order = [requests[shift % len(films) :] + requests[: shift % len(films)] for shift in range(clients)]
+    await asyncio.gather(*(client(port, mine, began + seconds, times, bad) for mine in order))
+    return len(times) / (time.perf_counter() - began), times, bad
+
+
+def predict_turn(predictor: Predictor, films: list[bytes], workers: int, seconds: float) -> float:
+    """Films per second of the predictor alone."""
+    began = time.perf_counter()
+    endless = map_in_order(predictor.attempt, cycle(films), workers)
+    done = sum(1 for _ in takewhile(lambda _: time.perf_counter() - began < seconds, endless))
+    elapsed = time.perf_counter() - began
+    endless.close()
+    return done / elapsed
+
+
+def resident_mb(process: int) -> int:
+    """Memory of a process that is in RAM (Linux)."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) // 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model")
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--workers", type=int, default=default_workers())
+    given = parser.parse_args()
+    films = made_films(12)
+    predictor = load(given.model)
+    command = [sys.executable, "-c", "from pneumoscope.cli.main import main; main()", "serve", "--port", "0"]
+    command += ["--workers", str(given.workers), *(["--model", given.model] if given.model else [])]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    try:
+        lines = islice(iter(server.stderr.readline, b""), 20)
+        port = next(int(found[1]) for line in lines if (found := re.search(rb"http://[^ ]*:(\d+)", line)))
+        drain = subprocess.Popen(["cat"], stdin=server.stderr, stdout=subprocess.DEVNULL)
+        alone, served, times, bad, memory = [], [], [], [], []
+        for _ in range(TURNS):
+            alone.append(predict_turn(predictor, films, given.workers, given.seconds / TURNS))
+            rate, seconds, wrong = asyncio.run(serve_turn(port, films, given.clients, given.seconds / TURNS))
+            served.append(rate)
+            times += seconds
+            bad += wrong
+            memory.append(resident_mb(server.pid))
+    finally:
+        server.terminate()
+        server.wait()
+        drain.wait()
+    print(f"Predictor, {given.workers} threads: {statistics.median(alone):.1f} films/s")
+    print(f"serve, {given.clients} clients: {statistics.median(served):.1f} films/s, {len(times)} requests")
+    print(f"ratio {statistics.median(served) / statistics.median(alone):.2f}")
+    print(f"p95 {np.quantile(times, 0.95):.2f} s; not 200: {bad or 'none'}; memory {memory} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""The operations of the API."""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+
+from pneumoscope._version import __version__
+from pneumoscope.api.documents import PROBLEMS, films_form, one_film_form
+from pneumoscope.api.metrics import CONTENT_TYPE
+from pneumoscope.api.problems import ProblemError
+from pneumoscope.api.schemas import FilmList, FilmResult, ModelDescription, ServerState
+from pneumoscope.api.service import Service, film_result, not_scored
+from pneumoscope.api.uploads import receive_films
+from pneumoscope.report.evidence_layer import render_evidence_layer
+from pneumoscope.report.film_page import film_section, render_film_page, render_job_page
+from pneumoscope.runtime.card import OperatingPointName
+from pneumoscope.runtime.film import Failure, Film
+
+__all__ = ["operator_routes", "scoring_routes"]
+
+_Point = Annotated[OperatingPointName, Query(description="Whose threshold decides the finding.")]
+_Form = Literal["png", "npy", "overlay"]
+_NPY = "application/octet-stream"
+
+
+def scoring_routes(service: Service) -> APIRouter:
+    """`/v1`: what is asked with films, and about the model."""
+    router = APIRouter(prefix="/v1", tags=["films"], responses=PROBLEMS)
+    settings = service.settings
+    many_form = films_form(settings.films)
+
+    @router.post("/predict", summary="Score one film", openapi_extra=one_film_form())
+    async def predict(request: Request, operating_point: _Point = "balanced") -> FilmResult:
+        with service.pool.place() as place:
+            (upload,) = await receive_films(request, "film", 1, settings, place.hold)
+            result = await service.score(place, upload, operating_point, film_result)
+        if result.status != "ok":
+            raise not_scored([result])
+        return result
+
+    @router.post(
+        "/predict-many",
+        summary="Score several films",
+        description="One record per film, in the order sent; a bad film is a record and never stops the "
+        "others. Only where none of them could be scored is the answer 422, with the same records.",
+        openapi_extra=many_form,
+    )
+    async def predict_many(request: Request, operating_point: _Point = "balanced") -> FilmList:
+        with service.pool.place() as place:
+            uploads = await receive_films(request, "films", settings.films, settings, place.hold)
+            results = await service.score_all(place, uploads, operating_point, film_result)
+        if all(result.status != "ok" for result in results):
+            raise not_scored(results)
+        return FilmList(films=tuple(results))
+
+    @router.post(
+        "/heatmap",
+        summary="Where the evidence lies on one film",
+        description="`png`: colours and opacity of the evidence as an RGBA layer of the film's own height "
+        "and width; `npy`: the signed map in logit units, float32, of the same size, as a NumPy file; "
+        "`overlay`: a picture of the film beside its evidence.",
+        openapi_extra=one_film_form(),
+        response_class=Response,
+        responses={
+            200: {
+                "description": "The map.",
+                "content": {
+                    kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", _NPY)
+                },
+            }
+        },
+    )
+    async def heatmap(
+        request: Request,
+        form: Annotated[_Form, Query(description="What the answer is.")] = "png",
+        operating_point: _Point = "balanced",
+    ) -> Response:
+        with service.pool.place() as place:
+            (upload,) = await receive_films(request, "film", 1, settings, place.hold)
+            drawn = await service.score(place, upload, operating_point, _drawing(form))
+        if isinstance(drawn, FilmResult):
+            raise not_scored([drawn])
+        return Response(drawn, media_type=_NPY if form == "npy" else "image/png")
+
+    @router.post(
+        "/report",
+        summary="One page about one or several films",
+        description="HTML that needs nothing else and prints well.",
+        openapi_extra=many_form,
+        response_class=Response,
+        responses={
+            200: {"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}}
+        },
+    )
+    async def report(request: Request, operating_point: _Point = "balanced") -> Response:
+        with service.pool.place() as place:
+            uploads = await receive_films(request, "films", settings.films, settings, place.hold)
+            alone = len(uploads) == 1
+
+            def draw(result: Film | Failure) -> tuple[FilmResult, str]:
+                write = render_film_page if alone else film_section
+                return film_result(result), write(result, service.bundle)
+
+            drawn = await service.score_all(place, uploads, operating_point, draw)
+        results = [result for result, _ in drawn]
+        if all(result.status != "ok" for result in results):
+            raise not_scored(results)
+        parts = [part for _, part in drawn]
+        records = [result.model_dump(exclude={"warnings"}) for result in results]
+        text = parts[0] if alone else render_job_page(records, parts, service.bundle)
+        return Response(text, media_type="text/html; charset=utf-8")
+
+    @router.get("/model", summary="The bundle that answers", tags=["model"])
+    async def model() -> ModelDescription:
+        bundle = service.bundle
+        return ModelDescription(model=bundle.identity, sha256=bundle.sha256, card=bundle.card)
+
+    return router
+
+
+def operator_routes(service: Service) -> APIRouter:
+    """What the one who runs the server asks."""
+    router = APIRouter(tags=["operation"], responses=PROBLEMS)
+
+    @router.get("/health", summary="Does the server live?")
+    async def health() -> ServerState:
+        return ServerState(status="alive", version=__version__)
+
+    @router.get("/ready", summary="May films be sent?")
+    async def ready() -> ServerState:
+        if service.stopping:
+            raise ProblemError(503, "stopping", "the server is about to stop", retry_after=5)
+        return ServerState(status="ready", version=__version__)
+
+    @router.get(
+        "/metrics",
+        summary="Counts, for Prometheus",
+        response_class=Response,
+        responses={
+            200: {"description": "Counts.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+        },
+    )
+    async def metrics() -> Response:
+        text = service.metrics.expose(service.pool, service.bundle.identity)
+        return Response(text, headers={"content-type": CONTENT_TYPE})
+
+    return router
+
+
+def _drawing(form: _Form) -> Callable[[Film | Failure], bytes | FilmResult]:
+    def draw(result: Film | Failure) -> bytes | FilmResult:
+        if isinstance(result, Failure):
+            return film_result(result)
+        file = BytesIO()
+        if form == "npy":
+            np.save(file, result.heatmap, allow_pickle=False)
+        elif form == "overlay":
+            result.overlay().save(file, "PNG")
+        else:
+            render_evidence_layer(result).save(file, "PNG", compress_level=1)
+        return file.getvalue()
+
+    return draw

@@ -1,0 +1,104 @@
+"""`pneumoscope serve`: the HTTP interface."""
+
+import ipaddress
+import os
+from typing import Annotated
+
+import typer
+
+from pneumoscope.errors import UsageError
+
+__all__ = ["TOKEN_VARIABLE", "serve"]
+
+TOKEN_VARIABLE = "PNEUMOSCOPE_TOKEN"
+_MB = 2**20
+_SHORTEST_TOKEN = 16
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; the default is reached from this machine only.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR", help="A shipped bundle or the folder of one.", show_default="shipped"
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Films scored at the same time.", show_default="one per core, at most 8"),
+    ] = None,
+    max_film_mb: Annotated[int, typer.Option(min=1, help="Megabytes of one film.")] = 64,
+    max_request_mb: Annotated[int, typer.Option(min=1, help="Megabytes of one request.")] = 256,
+    max_films: Annotated[int, typer.Option(min=1, help="Films in one request.")] = 32,
+    max_waiting: Annotated[
+        int, typer.Option(min=1, help="Requests in work or waiting; one more gets 503 and Retry-After.")
+    ] = 256,
+    max_memory_mb: Annotated[
+        int, typer.Option(min=1, help="Megabytes of all films that are held, as sent.")
+    ] = 1024,
+    max_connections: Annotated[int, typer.Option(min=1, help="Connections open at the same time.")] = 512,
+    rate: Annotated[
+        int, typer.Option(min=0, help="Requests per minute of one address; one more gets 429. 0: no limit.")
+    ] = 0,
+    read_timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for a request to arrive.")] = 30.0,
+    answer_timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for a film's result.")] = 60.0,
+    without_token: Annotated[
+        bool, typer.Option("--without-token", help="Let other machines in without a token.")
+    ] = False,
+) -> None:
+    """Serve predictions, maps, reports and metrics over HTTP, to this machine unless told otherwise.
+
+    Where the environment variable PNEUMOSCOPE_TOKEN is set, callers must send it as "Authorization: Bearer
+    TOKEN". Films are kept in memory until they are answered, and nowhere else. SIGTERM finishes the requests
+    that were accepted. The operations are listed at /v1/openapi.json. For research use only.
+    """
+    token = _token(host, without_token)
+    from pneumoscope.api.server import run_server
+    from pneumoscope.api.settings import Settings
+    from pneumoscope.batch.local import default_workers
+    from pneumoscope.runtime.predictor import load
+
+    settings = Settings.model_validate(
+        {
+            "host": host,
+            "port": port,
+            "token": token,
+            "workers": workers or default_workers(),
+            "film_bytes": max_film_mb * _MB,
+            "request_bytes": max_request_mb * _MB,
+            "films": max_films,
+            "held_bytes": max_memory_mb * _MB,
+            "unfinished": max_waiting,
+            "connections": max_connections,
+            "per_minute": rate,
+            "read_seconds": read_timeout,
+            "answer_seconds": answer_timeout,
+        }
+    )
+    run_server(load(model), settings)
+
+
+def _token(host: str, without_token: bool) -> str | None:
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    if token is not None and (len(token) < _SHORTEST_TOKEN or not token.isascii() or token != token.strip()):
+        raise UsageError(
+            f"{TOKEN_VARIABLE} must be at least {_SHORTEST_TOKEN} characters of ASCII without spaces around "
+            'them; make one with: python3 -c "import secrets; print(secrets.token_urlsafe())"'
+        )
+    if token is None and not without_token and not _is_loopback(host):
+        raise UsageError(
+            f"{host} lets other machines in: set {TOKEN_VARIABLE}, or say --without-token if that is meant"
+        )
+    return token
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
