@@ -1,4 +1,4 @@
-"""How close does scoring files come to its limits? Films per second against decoding alone and the network alone.
+"""How close does scoring files come to its limits, decoding alone and the network alone?
 
     python benchmarks/end_to_end.py --untrained --out end_to_end.json
     python benchmarks/end_to_end.py --films DIR --model NAME|DIR --workers 2 --out end_to_end.json
@@ -10,8 +10,8 @@ processes, start-up excluded. Three quotients follow, medians over the rounds:
 - `of_slower_limit`: against the slower of the two, each on one core, as in a pipeline of two stages;
 - `of_slower_limit_all_cores`: against the slower of the two, each on all cores; the other one's work makes 1
   unreachable;
-- `of_possible`: against the time that both together take, spread evenly over all cores. 1 is an engine that costs
-  nothing.
+- `of_possible`: against the time that both together take, spread evenly over all cores. 1 is an engine that
+  costs nothing.
 
 Without --films they are artificial JPEG films of 1,800 x 1,400 pixels.
 """
@@ -47,7 +47,9 @@ QUOTIENTS = ("of_slower_limit", "of_slower_limit_all_cores", "of_possible")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--films", nargs="+", help="files or folders")
     parser.add_argument("--model", help="a shipped bundle or the folder of one")
     parser.add_argument("--untrained", action="store_true", help="an untrained EfficientNet-Lite0 instead")
@@ -67,10 +69,7 @@ def main() -> None:
         "bundle": bundle.identity,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         "rounds": rounds,
-        "median": {
-            key: statistics.median(single[key] for single in rounds)
-            for key in rounds[0]
-        },
+        "median": {key: statistics.median(single[key] for single in rounds) for key in rounds[0]},
     }
     if arguments.out is not None:
         arguments.out.write_text(json.dumps(report, indent=2) + "\n")

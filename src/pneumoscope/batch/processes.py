@@ -1,8 +1,8 @@
 """Many films on this machine: processes that score ahead, one of which may die without taking the rest along.
 
-A decoder written in C can end its process over one damaged film, and the system can do so when memory runs out.
-Here that costs one worker: it is replaced, and its film is tried once more. Threads start faster and share one
-network, so `local.map_in_order` serves where nothing has to survive.
+A decoder written in C can end its process over one damaged film, and the system can do so when memory runs
+out. Here that costs one worker: it is replaced, and its film is tried once more. Threads start faster and
+share one network, so `local.map_in_order` serves where nothing has to survive.
 """
 
 import signal
@@ -53,7 +53,7 @@ def map_in_processes(
     workers: int,
     lost: Callable[[_Item, str], _Result],
 ) -> Generator[_Result, None, None]:
-    """Apply a function to items in `workers` spawned processes and yield the results in the order of the items.
+    """Apply a function to items in spawned processes and yield the results in the order of the items.
 
     At most eight items per worker are in work or finished and not yet taken, however many there are. An item
     whose process dies is tried once more, in another one; then its result is what `lost` makes of it. Closing

@@ -68,8 +68,8 @@ class MakeScorer:
         bundle = open_bundle(self._directory)
         if bundle.sha256 != self._sha256:
             raise BundleError(
-                f"{self._directory} has become another bundle since the films were begun: bring the former one"
-                " back and run the same command again"
+                f"{self._directory} has become another bundle since the films were begun: bring the former"
+                " one back and run the same command again"
             )
         return FilmScorer(Predictor(bundle, operating_point=self._operating_point), self._folders)
 
