@@ -153,8 +153,8 @@ def check_identity(where: str, found: JobIdentity, wanted: JobIdentity, remedy: 
     """
     if found.bundle_sha256 != wanted.bundle_sha256:
         raise UsageError(
-            f"{where} holds results of the bundle {found.model} (sha256 {found.bundle_sha256[:12]}), and cannot"
-            f" go on with {wanted.model} (sha256 {wanted.bundle_sha256[:12]}): {remedy}"
+            f"{where} holds results of the bundle {found.model} (sha256 {found.bundle_sha256[:12]}), and"
+            f" cannot go on with {wanted.model} (sha256 {wanted.bundle_sha256[:12]}): {remedy}"
         )
     if found.operating_point != wanted.operating_point:
         raise UsageError(

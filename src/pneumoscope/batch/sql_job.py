@@ -90,7 +90,8 @@ class SqlJob:
         self.scored = 0
         with engine.connect() as connection:
             mine = select(columns.path, columns.status).where(columns.job == name)
-            for rows in connection.execution_options(yield_per=_ROWS_PER_FETCH).execute(mine).partitions():
+            streamed = connection.execute(mine, execution_options={"yield_per": _ROWS_PER_FETCH})
+            for rows in streamed.partitions():
                 done.update(row.path for row in rows)
                 self.scored += sum(row.status == "ok" for row in rows)
             found = (
@@ -98,7 +99,7 @@ class SqlJob:
                 .where(columns.job == name)
                 .distinct()
             )
-            for sha256, model, operating_point in connection.execute(found):
+            for sha256, model, operating_point in connection.execute(found).all():
                 check_identity(
                     f"the job {name!r} in {where}",
                     # A film that was not scored has neither a model nor an operating point.

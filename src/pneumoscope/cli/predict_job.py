@@ -50,8 +50,11 @@ def run_job(
         total = done + len(left)
         if done:
             print(f"{done} of {total} films have been done before", file=sys.stderr)
+        if not left:
+            job.finish()
+            return 0 if scored == done else SOME_NOT_SCORED
         make = MakeScorer(bundle, operating_point, folders)
-        records = map_in_processes(make, left, min(workers, len(left)) or 1, lost_film)
+        records = map_in_processes(make, left, min(workers, len(left)), lost_film)
         try:
             with closing(records), progress(total, done=done) as advance:
                 for number, record, _ in records:
