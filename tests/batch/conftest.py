@@ -10,7 +10,7 @@ from postgresql import postgresql_cluster, postgresql_programs
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """URL of a PostgreSQL database, empty at the start of the session; skipped, saying so, without a server."""
+    """URL of a new PostgreSQL database; skipped, saying so, where no server is installed."""
     programs = postgresql_programs()
     if programs is None:
         pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")

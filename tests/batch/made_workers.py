@@ -34,7 +34,7 @@ def make_dead() -> Callable[[int], int]:
 
 
 class DieOnce:
-    """Makes a function that dies over item 5, but only once, as the folder remembers; it yields its process."""
+    """Makes a function that dies over item 5, but only once, as the folder remembers; yields its process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -176,7 +176,7 @@ def test_kill_at_every_step_of_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
         assert left == paths[len(paths) - len(left) :]
         add(out, *map(scored, left), finish=True)
         assert [row["path"] for row in rows_of(out)] == ["before.png", *paths]
-    assert 20 < step < 99
+    assert 10 < step < 99
 
 
 def _kill_at(patch: pytest.MonkeyPatch, step: int) -> None:

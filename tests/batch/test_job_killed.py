@@ -43,9 +43,10 @@ def predict(
     tests = Path(__file__).parents[1]
     path = os.pathsep.join([str(tests), *filter(None, [os.environ.get("PYTHONPATH")])])
     program = [sys.executable, str(tests / "batch" / "killed_job.py"), str(step), signal]
-    arguments = ["predict", "films", "films/00.png", "--model", model, "--out", out, "--workers", "2", *more]
+    arguments = ["predict", "films", "films/00.png", "--model", model, "--out", out, *more]
+    workers = ["--workers", str(1 + step % 2)]
     return subprocess.run(
-        [*program, *arguments],
+        [*program, *arguments, *workers],
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -55,7 +56,9 @@ def predict(
 
 def expected(films: list[str]) -> list[dict[str, object]]:
     bundle = open_bundle("tiny")
-    return [film.record() | {"bundle_sha256": bundle.sha256} for film in Predictor(bundle).predict_many(films)]
+    return [
+        film.record() | {"bundle_sha256": bundle.sha256} for film in Predictor(bundle).predict_many(films)
+    ]
 
 
 def remove(out: str) -> None:

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from batch.made_workers import FATAL, REFUSED, DieOnce, double, make_dead, make_double, make_hold, make_refused
+from batch.made_workers import (
+    FATAL,
+    REFUSED,
+    DieOnce,
+    double,
+    make_dead,
+    make_double,
+    make_hold,
+    make_refused,
+)
 from pneumoscope.batch.processes import map_in_processes
 from pneumoscope.errors import PneumoscopeError, UsageError
 
@@ -81,7 +90,9 @@ def test_process_killed_from_outside_is_replaced(tmp_path: Path) -> None:
 def test_refusal_comes_in_its_turn_and_ends_the_processes() -> None:
     results = map_in_processes(make_double, [1, 2, REFUSED, 3], 2, lost)
     assert [next(results), next(results)] == [2, 4]
-    with pytest.raises(PneumoscopeError, match=r"abacus is not installed; run: pip install 'pneumoscope\[sums\]'"):
+    with pytest.raises(
+        PneumoscopeError, match=r"abacus is not installed; run: pip install 'pneumoscope\[sums\]'"
+    ):
         next(results)
 
 

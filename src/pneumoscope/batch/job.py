@@ -65,6 +65,10 @@ class Job(Protocol):
     done: frozenset[str]
     scored: int
 
+    @property
+    def records(self) -> int:
+        """Number of records, those of earlier runs and those that are not safe yet among them."""
+
     def write(self, number: int, record: Record) -> None:
         """Take the record of the film at place `number` of the list; it is safe when it is committed."""
 

@@ -116,6 +116,12 @@ class ParquetJob:
                 done.update(batch.column("path").to_pylist())
                 self.scored += batch.column("status").to_pylist().count("ok")
         self.done = frozenset(done)
+        self._safe = len(done)
+
+    @property
+    def records(self) -> int:
+        """Number of records, those of earlier runs and those that are not safe yet among them."""
+        return self._safe + len(self._rows)
 
     def write(self, number: int, record: Record) -> None:  # noqa: ARG002
         """Take one record; many make a part."""
@@ -137,6 +143,7 @@ class ParquetJob:
         table = pyarrow.Table.from_pylist(self._rows, schema=self._schema(0))
         _put(self._journal / f"{self._next:08d}.parquet", lambda path: parquet.write_table(table, path))
         self._next += 1
+        self._safe += len(self._rows)
         self._rows.clear()
 
     def finish(self) -> None:

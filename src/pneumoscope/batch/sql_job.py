@@ -108,6 +108,12 @@ class SqlJob:
                     "give this one another name with --job",
                 )
         self.done = frozenset(done)
+        self._safe = len(done)
+
+    @property
+    def records(self) -> int:
+        """Number of records, those of earlier runs and those that are not safe yet among them."""
+        return self._safe + len(self._rows)
 
     def write(self, number: int, record: Record) -> None:
         """Take one record; many make a transaction."""
@@ -127,6 +133,7 @@ class SqlJob:
         insert = (sqlite if self._engine.dialect.name == "sqlite" else postgresql).insert(self._table)
         with self._engine.begin() as connection:
             connection.execute(insert.on_conflict_do_nothing(index_elements=["job", "path"]), self._rows)
+        self._safe += len(self._rows)
         self._rows.clear()
 
     def finish(self) -> None:

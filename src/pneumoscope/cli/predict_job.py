@@ -52,22 +52,21 @@ def run_job(
             print(f"{done} of {total} films have been done before", file=sys.stderr)
         if not left:
             job.finish()
-            return 0 if scored == done else SOME_NOT_SCORED
+            return 0 if scored == total else SOME_NOT_SCORED
         make = MakeScorer(bundle, operating_point, folders)
         records = map_in_processes(make, left, min(workers, len(left)), lost_film)
         try:
             with closing(records), progress(total, done=done) as advance:
                 for number, record, _ in records:
                     job.write(number, record)
-                    done += 1
                     scored += record["status"] == "ok"
                     advance()
             job.finish()
         except KeyboardInterrupt:
             job.commit()
             print(
-                f"interrupted: {done} of {total} films are done; the same command goes on from there",
+                f"interrupted: {job.records} of {total} films are done; the same command goes on from there",
                 file=sys.stderr,
             )
             return INTERRUPTED
-    return 0 if scored == done else SOME_NOT_SCORED
+    return 0 if scored == total else SOME_NOT_SCORED
