@@ -134,6 +134,8 @@ def film_key(path: str) -> str:
     >>> film_key("ward/film.png"), film_key("ward/\udcff.png")
     ('ward/film.png', 'ward/\\udcff.png')
     """
+    if path.isprintable():  # nearly always: no copy of every path of an archive
+        return path
     return path.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 

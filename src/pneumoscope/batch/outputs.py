@@ -79,9 +79,12 @@ def refuse_to_overwrite(films: Sequence[str], outputs: Sequence[Path]) -> None:
         folder, name = os.path.split(path)
         return real_folder(folder or os.curdir), name.casefold()
 
-    read = {place(film) for film in films}
-    for output in outputs:
-        if place(output) in read:
+    written = {place(output): output for output in outputs}
+    if not written:
+        return
+    for film in films:
+        output = written.get(place(film))
+        if output is not None:
             raise UsageError(f"{output} is one of the films and would be overwritten: write elsewhere")
 
 

@@ -46,15 +46,15 @@ def run_job(
     identity = JobIdentity(bundle.sha256, bundle.identity, operating_point)
     with open_job(out, name, identity) as job:
         done, scored = len(job.done), job.scored
-        left = list(unscored(films, job.done))
-        total = done + len(left)
+        left = sum(1 for _ in unscored(films, job.done))
+        total = done + left
         if done:
             print(f"{done} of {total} films have been done before", file=sys.stderr)
         if not left:
             job.finish()
             return 0 if scored == total else SOME_NOT_SCORED
         make = MakeScorer(bundle, operating_point, folders)
-        records = map_in_processes(make, left, min(workers, len(left)), lost_film)
+        records = map_in_processes(make, unscored(films, job.done), min(workers, left), lost_film)
         try:
             with closing(records), progress(total, done=done) as advance:
                 for number, record, _ in records:
