@@ -86,6 +86,8 @@ def refuse_to_overwrite(films: Sequence[str], outputs: Sequence[Path]) -> None:
     Raises:
         UsageError: one does.
     """
+    if not outputs:
+        return
     places = set(_places(films))
     existing = {output: identity for output in outputs if (identity := _identity(output)) is not None}
     identities = {_identity(film) for film in films} if existing else set()

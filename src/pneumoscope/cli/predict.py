@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from enum import StrEnum
@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscope.cli.statuses import INTERRUPTED, SOME_NOT_SCORED
 from pneumoscope.errors import MissingExtraError, PneumoscopeError, UsageError
 
 if TYPE_CHECKING:
     from pneumoscope.batch.reports import ReportFolder
-    from pneumoscope.runtime.film import Record
+    from pneumoscope.batch.scoring import ScoredRecord
     from pneumoscope.runtime.predictor import Predictor
 
 __all__ = ["predict"]
 
 _SAMPLE = "RG1_UNCR.dcm"
-_SOME_NOT_SCORED = 3
-_INTERRUPTED = 130
 _NOBODY_READS = 141
 
 
@@ -65,7 +64,18 @@ def predict(
     ] = _OperatingPoint.BALANCED,
     form: Annotated[_Format, typer.Option("--format", help="Of the records.")] = _Format.TABLE,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the records there instead of standard output.")
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="Write the records there instead of standard output. With FILE.parquet, or the URL of an "
+            "SQLite or PostgreSQL database, the same command goes on after an interruption.",
+        ),
+    ] = None,
+    job: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Tells this run from others in that database.", show_default="default"
+        ),
     ] = None,
     overlay_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Draw each film beside its evidence: <stem>.png.")
@@ -91,37 +101,43 @@ def predict(
     """Score chest radiographs: how likely is pneumonia, and where is the evidence?
 
     One record per film, in input order. A bad film never stops the others. Of films with equal stems, the
-    second one's files are called <stem>-2, and so on.
+    second one's files are called <stem>-2, and so on. In a Parquet file or a database each path is once.
 
     Exit status: 0 all scored, 3 some rejected or unreadable, 2 wrong usage or nothing to do.
     """
+    from pneumoscope.batch.job import is_job
     from pneumoscope.batch.local import default_workers, map_in_order
     from pneumoscope.batch.outputs import OutputFolders, refuse_to_overwrite
-    from pneumoscope.runtime.film import Film
+    from pneumoscope.batch.scoring import FilmScorer
     from pneumoscope.runtime.predictor import load
 
     films = _films(paths or [], sample)
-    folders = OutputFolders(films, overlays=overlay_dir, heatmaps=heatmap_dir, records=out)
-    if out is not None:
-        refuse_to_overwrite(films, [out])
-    elif sys.stdout is None:
+    survives = out is not None and is_job(out)
+    target = None if out is None or "://" in out else Path(out)
+    folders = OutputFolders(films, overlays=overlay_dir, heatmaps=heatmap_dir, records=target)
+    if job is not None and (out is None or "://" not in out):
+        raise UsageError("--job names a run in a database: give its URL with --out, or leave --job out")
+    if survives and form is not _Format.TABLE:
+        raise UsageError(f"--format {form} and --out {out} contradict each other: leave --format out")
+    if survives and report is not None:
+        raise UsageError(f"--report and --out {out} contradict each other: a job keeps records only")
+    if target is not None:
+        refuse_to_overwrite(films, [target])
+    elif out is None and sys.stdout is None:
         raise UsageError("standard output is closed: name a file for the records with --out")
+    workers = workers or default_workers()
+    if out is not None and survives:
+        from pneumoscope.cli.predict_job import run_job
+
+        raise typer.Exit(
+            run_job(films, out, job or "default", model, operating_point.value, folders, workers)
+        )
     with _importing_dicom(films[0]):
         predictor = load(model, operating_point=operating_point.value)
     pages = _report_folder(films, report, predictor)
-
-    def score(numbered: tuple[int, str]) -> "tuple[Record, tuple[str, ...]]":
-        index, path = numbered
-        result = predictor.attempt(path)
-        if pages is not None:
-            pages.write(index, result)
-        if isinstance(result, Film):
-            folders.write(index, result)
-            return result.record(), result.warnings
-        return result.record(), ()
-
-    records = map_in_order(score, enumerate(films), min(workers or default_workers(), len(films)))
-    status = _write(records, len(films), form, out, _caption(predictor))
+    score = FilmScorer(predictor, folders, pages)
+    records = map_in_order(score, enumerate(films), min(workers, len(films)))
+    status = _write(records, len(films), form, target, _caption(predictor))
     if pages is not None:
         pages.finish()
     raise typer.Exit(status)
@@ -180,7 +196,7 @@ def _sample_path() -> str:
 
 
 def _write(
-    records: "Generator[tuple[Record, tuple[str, ...]], None, None]",
+    records: "Generator[ScoredRecord, None, None]",
     films: int,
     form: _Format,
     out: Path | None,
@@ -188,6 +204,7 @@ def _write(
 ) -> int:
     """Write all records and return the exit status; what is done stays written if it is interrupted."""
     from pneumoscope.batch.sink import open_sink
+    from pneumoscope.cli.progress import progress
 
     # Records that come as they are known must not be drawn over by a bar on the same terminal.
     quiet = out is None and sys.stdout.isatty() and form is not _Format.TABLE
@@ -196,38 +213,23 @@ def _write(
         with (
             closing(records),
             open_sink(form.value, out, sys.stdout, caption) as sink,
-            _progress(films, shown=films > 1 and sys.stderr.isatty() and not quiet) as advance,
+            progress(films, shown=not quiet) as advance,
         ):
-            for record, notes in records:
+            for _, record, notes in records:
                 sink.write(record, notes)
                 done += 1
                 scored += record["status"] == "ok"
                 advance()
     except KeyboardInterrupt:
         print(f"interrupted: {done} of {films} films are done", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
     except OSError as error:
         # Python would complain again when it flushes standard output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # the reader went away, as `head` does
             return _NOBODY_READS
         raise PneumoscopeError(f"standard output cannot be written: {error.strerror}") from error
-    return 0 if scored == films else _SOME_NOT_SCORED
-
-
-@contextmanager
-def _progress(films: int, *, shown: bool) -> Iterator[Callable[[], object]]:
-    """A bar on standard error, or nothing."""
-    if not shown:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("scoring", total=films)
-        yield lambda: progress.advance(task)
+    return 0 if scored == films else SOME_NOT_SCORED
 
 
 def _caption(predictor: "Predictor") -> list[str]:
