@@ -48,7 +48,7 @@ def test_all_scored_is_status_0_also_of_a_run_with_nothing_left(run: Run, films:
     url = f"sqlite:///{Path('r.db').resolve()}"
     for said in ("", "3 of 3 films have been done before\n"):
         outcome = run("predict", films, "--model", tiny, "--out", url, "--job", "ward")
-        assert outcome == (0, "", f"left out 2 files: no films by their names\n{said}")
+        assert outcome == (0, "", f"left out 2 files: no films by name or kind\n{said}")
 
 
 def test_bundle_that_is_not_there(run: Run, films: Path) -> None:
