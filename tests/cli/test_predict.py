@@ -209,7 +209,9 @@ def test_interruption_keeps_what_is_done(films: Path, tiny: Path) -> None:
         lines = [first, *process.stdout.read().splitlines()]
         error = process.stderr.read().decode()
         assert process.wait() == 130
-    assert error == f"interrupted: {len(lines)} of 20000 films are done\n"
+    # The signal may fall between the writing of a record and its counting.
+    counts = (len(lines) - 1, len(lines))
+    assert error in [f"interrupted: {done} of 20000 films are done\n" for done in counts]
     assert {json.loads(line)["status"] for line in lines} == {"ok"}
 
 
