@@ -1,4 +1,4 @@
-"""`pneumoscope data`: sources, fetch, build and check; audit and cache are in `data_audit`."""
+"""`pneumoscope data`: sources, fetch, build and check; audit, cache and guard are in files of their own."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumoscope.cli.data_audit import audit, cache
+from pneumoscope.cli.data_guard import guard
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ def check(
 
 app.command()(audit)
 app.command()(cache)
+app.command()(guard)
 
 
 def _folders(given: list[str]) -> dict[str, str]:

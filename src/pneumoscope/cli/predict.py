@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 _SAMPLE = "RG1_UNCR.dcm"
+_UNGUARDED = "No guard was in use: images that are no chest films got a number too."
 _SOME_NOT_SCORED = 3
 _INTERRUPTED = 130
 _NOBODY_READS = 141
@@ -75,6 +76,9 @@ def predict(
         ),
     ] = None,
     engine: Annotated[_Engine, typer.Option(help="What the work is spread over.")] = _Engine.LOCAL,  # noqa: ARG001
+    guard: Annotated[
+        bool, typer.Option("--guard/--no-guard", help="Refuse what is no frontal chest film.")
+    ] = True,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Films scored at the same time.", show_default="one per core, at most 8"),
@@ -97,7 +101,7 @@ def predict(
     if out is not None:
         refuse_to_overwrite(films, [out])
     with _importing_dicom(films[0]):
-        predictor = load(model, operating_point=operating_point.value)
+        predictor = load(model, operating_point=operating_point.value, guard=guard)
 
     def score(numbered: tuple[int, str]) -> "tuple[Record, tuple[str, ...]]":
         index, path = numbered
@@ -213,5 +217,6 @@ def _caption(predictor: "Predictor") -> list[str]:
         f"there, on its {point.split} films: sensitivity {point.sensitivity.value:.3f} "
         f"({point.sensitivity.low:.3f} to {point.sensitivity.high:.3f}), specificity "
         f"{point.specificity.value:.3f} ({point.specificity.low:.3f} to {point.specificity.high:.3f})",
+        *([] if predictor.guard else [_UNGUARDED]),
         "For research use only.",
     ]
