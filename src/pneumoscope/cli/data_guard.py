@@ -20,6 +20,7 @@ def guard(
             "--not-films", metavar="DIR", help="Images that are no chest films, one folder per family."
         ),
     ] = None,
+    each: Annotated[int, typer.Option("--each", min=1, help="Generated images of each kind.")] = 500,
     seed: Annotated[int, typer.Option("--seed", help="Of choices, changes and first weights.")] = 0,
 ) -> None:
     """Fit the guard on the training films; its thresholds come from the validation films."""
@@ -32,7 +33,8 @@ def guard(
 
     rows = read_manifest(manifest)
     generator = np.random.default_rng(seed)
-    examples = make_examples(rows, root, not_films, "train", ExampleCounts(), generator)
+    counts = ExampleCounts(spoiled=each, drawn=each)
+    examples = make_examples(rows, root, not_films, "train", counts, generator)
     others = ExampleCounts(sent=0, spoiled=0, drawn=0, cut=0)
     held_out = make_examples(rows, root, None, "validation", others, generator)
     fitted = fit_guard(

@@ -8,6 +8,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from pneumoscope.data.guard_examples import Example
+from pneumoscope.errors import DataError
 from pneumoscope.image.appearance import APPEARANCE_LENGTH, appearance
 from pneumoscope.image.guard import Array, Guard, GuardParameters, Population
 
@@ -16,6 +17,7 @@ __all__ = ["FitOptions", "described_examples", "fit_guard", "set_thresholds"]
 _EDGES_FROM = APPEARANCE_LENGTH - 512
 _GREYS_FROM = _EDGES_FROM - 16
 _CHUNK = 128
+_FEWEST = 0.5  # films that the refused share of a source must come to
 _UNSET = Population(age_years=(0, 200), shortest_side=1, aspect=(0.01, 100), contrast=0, white=1, levels=2)
 
 Floats = NDArray[np.float32]
@@ -118,15 +120,23 @@ def set_thresholds(guard: Guard, films: Sequence[Example], *, refused: float, wa
 
     Args:
         guard: as fitted.
-        films: chest films that it was not fitted on, several hundred of each source that is to count.
+        films: chest films that it was not fitted on. Sources with too few to tell such a share do not count,
+            unless all are such: then they count as one.
         refused: share of the films of the worst source below `refuse_below`.
         warned: share of them below `warn_below`.
+
+    Raises:
+        DataError: there is no chest film.
     """
     sources: dict[str, list[NDArray[np.uint8]]] = {}
     for film in films:
         if film.chest and not film.altered:
             sources.setdefault(film.family, []).append(film.view)
-    scores = [guard.scores(np.stack(views)) for views in sources.values() if len(views) >= 1 / refused / 2]
+    if not sources:
+        raise DataError("there is no chest film to set the guard's thresholds on: name another manifest")
+    enough = [views for views in sources.values() if len(views) * refused >= _FEWEST]
+    pooled = [[view for views in sources.values() for view in views]]
+    scores = [guard.scores(np.stack(views)) for views in enough or pooled]
     limits = {
         "refuse_below": min(float(np.quantile(values, refused)) for values in scores),
         "warn_below": min(float(np.quantile(values, warned)) for values in scores),

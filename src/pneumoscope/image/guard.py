@@ -254,18 +254,20 @@ class Guard:
         return np.clip(numbers, -_NUMBER_LIMIT, _NUMBER_LIMIT)
 
     def scores(self, views: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Likeness to chest films.
+        """Likeness to chest films, of views and their mirror images: a heart on the right is no reason.
 
         Args:
             views: (B, S, S) uint8 as `film_view` gives them.
 
         Returns:
-            (B,) float32 logits, the mean of all networks.
+            (B,) float32 logits, the mean of both and of all networks.
         """
-        return self.scores_of(appearance(views))
+        both = np.concatenate([views, views[:, :, ::-1]])
+        scores: NDArray[np.float32] = self._scores_of(appearance(both)).reshape(2, -1).mean(0)
+        return scores
 
-    def scores_of(self, described: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`scores` of views that have been described by `appearance`, (B, N)."""
+    def _scores_of(self, described: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Mean logit (B,) of all networks for views that have been described, (B, N)."""
         numbers = self.numbers_of(described)
         total = np.zeros(len(numbers), np.float32)
         for weights, bias, output, output_bias in zip(
