@@ -1,4 +1,4 @@
-"""`pneumoscope data`: sources, fetch, build, check; others in `data_audit` and `data_transplant`."""
+"""`pneumoscope data`: sources, fetch, build and check; the other verbs are in files of their own."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumoscope.cli.data_audit import audit, cache
+from pneumoscope.cli.data_guard import guard
 from pneumoscope.cli.data_transplant import transplant
 from pneumoscope.errors import UsageError
 
@@ -157,6 +158,7 @@ def check(
 
 app.command()(audit)
 app.command()(cache)
+app.command()(guard)
 app.command()(transplant)
 
 

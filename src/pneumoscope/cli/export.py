@@ -67,6 +67,13 @@ def export(
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Accept a run that did not reach its end; the card says so.")
     ] = False,
+    guard: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="guard.json of `pneumoscope data guard`: refuse what is no frontal chest film.",
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads that score.", show_default="one per core")
     ] = None,
@@ -74,11 +81,13 @@ def export(
     """Make a bundle from a training run: export, check against torch, calibrate, measure, describe."""
     from pneumoscope.data.joined import join_manifests
     from pneumoscope.data.sources import SOURCES
+    from pneumoscope.image.guard import read_guard
     from pneumoscope.release.build import ReleaseOptions, build_release
     from pneumoscope.release.trained_run import join_runs, open_run
     from pneumoscope.report.model_card import render_model_card
     from pneumoscope.runtime.bundle import open_bundle, write_bundle
 
+    keeper = None if guard is None else read_guard(guard)
     pairs = tuple(_pair(text) for text in evaluate or ())
     films = join_manifests(manifest, root)
     run = join_runs([open_run(directory) for directory in runs])
@@ -97,7 +106,7 @@ def export(
     facts = {source.name: source for source in SOURCES}
     with _progress(shown=sys.stderr.isatty()) as progress:
         release = build_release(run, films.rows, films.root, options, facts=facts, progress=progress)
-    write_bundle(out, release.onnx, release.card, render_model_card(release.card))
+    write_bundle(out, release.onnx, release.card, render_model_card(release.card), keeper)
     open_bundle(out)
     _say(release, out)
 

@@ -89,6 +89,10 @@ def _card(bundle: "Bundle") -> "list[RenderableType]":
         ("architecture", card.architecture),
         ("prepare", prepare),
         ("temperature", f"{card.temperature:.3f}"),
+        (
+            "guard",
+            bundle.guard.describe() if bundle.guard else "none: anything that can be read gets a number",
+        ),
         ("trained on", "\n".join(str(source.get("name", source)) for source in card.training_data)),
         ("code", card.code_revision),
         ("created", card.created),

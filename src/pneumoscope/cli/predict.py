@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 _SAMPLE = "RG1_UNCR.dcm"
+_UNGUARDED = "No guard was in use: images that are no chest films got a number too."
 _NOBODY_READS = 141
 
 
@@ -93,6 +94,9 @@ def predict(
         ),
     ] = None,
     engine: Annotated[_Engine, typer.Option(help="What the work is spread over.")] = _Engine.LOCAL,  # noqa: ARG001
+    guard: Annotated[
+        bool, typer.Option("--guard/--no-guard", help="Refuse what is no frontal chest film.")
+    ] = True,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Films scored at the same time.", show_default="one per core, at most 8"),
@@ -119,6 +123,8 @@ def predict(
         raise UsageError("--job names a run in a database: give its URL with --out, or leave --job out")
     if survives and form is not _Format.TABLE:
         raise UsageError(f"--format {form} and --out {out} contradict each other: leave --format out")
+    if survives and not guard:
+        raise UsageError(f"--no-guard and --out {out} contradict each other: a job keeps the bundle's guard")
     if survives and report is not None:
         raise UsageError(f"--report and --out {out} contradict each other: a job keeps records only")
     if target is not None:
@@ -133,7 +139,7 @@ def predict(
             run_job(films, out, job or "default", model, operating_point.value, folders, workers)
         )
     with _importing_dicom(films[0]):
-        predictor = load(model, operating_point=operating_point.value)
+        predictor = load(model, operating_point=operating_point.value, guard=guard)
     pages = _report_folder(films, report, predictor)
     score = FilmScorer(predictor, folders, pages)
     records = map_in_order(score, enumerate(films), min(workers, len(films)))
@@ -241,5 +247,6 @@ def _caption(predictor: "Predictor") -> list[str]:
         f"there, on its {point.split} films: sensitivity {point.sensitivity.value:.3f} "
         f"({point.sensitivity.low:.3f} to {point.sensitivity.high:.3f}), specificity "
         f"{point.specificity.value:.3f} ({point.specificity.low:.3f} to {point.specificity.high:.3f})",
+        *([] if predictor.guard else [_UNGUARDED]),
         "For research use only.",
     ]

@@ -117,6 +117,8 @@ def evaluate_bundle(
 ) -> EvaluationReport:
     """Score films with a bundle and sum up.
 
+    Its guard stands aside: what is measured is the network, on every film that has a label.
+
     Args:
         bundle: to measure.
         films: with their truth.
@@ -127,7 +129,7 @@ def evaluate_bundle(
     Raises:
         DataError: not one film could be scored.
     """
-    scores = score_films(Predictor(bundle), films, workers=workers, progress=progress)
+    scores = score_films(Predictor(bundle, guard=False), films, workers=workers, progress=progress)
     thresholds = _thresholds(bundle)
     comparison: tuple[Comparison, ...] = ()
     if rival is not None:
@@ -136,7 +138,7 @@ def evaluate_bundle(
             if progress is not None:
                 progress(len(films) + done)
 
-        theirs = score_films(Predictor(rival), films, workers=workers, progress=further)
+        theirs = score_films(Predictor(rival, guard=False), films, workers=workers, progress=further)
         comparison = compare_scores(scores, thresholds, theirs, _thresholds(rival))
     return EvaluationReport(
         model=bundle.identity,

@@ -1,4 +1,4 @@
-"""A bundle on disk: three files and their hashes, verified before anything is believed.
+"""A bundle on disk: three files, a fourth where it has a guard, and their hashes, all verified.
 
 `SHA256SUMS` has the format of the `sha256sum` tool, one line per file, sorted by name, so that
 `sha256sum -c SHA256SUMS` says the same as `open_bundle`. Nothing is ever unpickled.
@@ -15,11 +15,13 @@ from typing import get_args
 from pydantic import ValidationError
 
 from pneumoscope.errors import BundleError
+from pneumoscope.image.guard import Guard
 from pneumoscope.runtime.card import FORMAT_VERSION, Card, OperatingPointName
 
 __all__ = [
     "BUNDLE_FILES",
     "DEFAULT_BUNDLE",
+    "GUARD_FILE",
     "Bundle",
     "find_bundle",
     "open_bundle",
@@ -29,6 +31,7 @@ __all__ = [
 
 DEFAULT_BUNDLE = "pneumoscope-lite0"
 BUNDLE_FILES = ("README.md", "card.json", "model.onnx")
+GUARD_FILE = "guard.json"
 _SUMS = "SHA256SUMS"
 _SUMS_LINE = re.compile(r"([0-9a-f]{64})  ([^/\\]+)")
 _SHIPPED = Path(__file__).resolve().parents[1] / "bundles"
@@ -43,12 +46,14 @@ class Bundle:
         directory: where it was read.
         sha256: hex digest of its `SHA256SUMS`, and so of every byte of it.
         onnx: the serialised network, as verified; a later change on disk does not reach it.
+        guard: tells what is no frontal chest film, or None: then anything that can be read gets a number.
     """
 
     card: Card
     directory: Path
     sha256: str
     onnx: bytes = field(repr=False)
+    guard: Guard | None = field(default=None, repr=False)
 
     @property
     def identity(self) -> str:
@@ -85,7 +90,7 @@ def open_bundle(directory: str | Path) -> Bundle:
     """Read a bundle and verify every byte of it.
 
     Args:
-        directory: holds model.onnx, card.json, README.md and SHA256SUMS, and nothing else.
+        directory: holds model.onnx, card.json, README.md and SHA256SUMS, maybe guard.json, and nothing else.
 
     Raises:
         BundleError: a file is missing, superfluous or altered, the format version is another one, or the
@@ -96,7 +101,7 @@ def open_bundle(directory: str | Path) -> Bundle:
         present = {path.name for path in directory.iterdir()}
     except OSError as error:
         raise BundleError(f"{directory} cannot be read as a bundle: {error.strerror}") from error
-    expected = {*BUNDLE_FILES, _SUMS}
+    expected = {*BUNDLE_FILES, _SUMS, *({GUARD_FILE} & present)}
     for name in sorted(expected - present):
         raise BundleError(f"{directory / name} is missing: the bundle is incomplete, fetch it again")
     for name in sorted(present - expected):
@@ -107,10 +112,13 @@ def open_bundle(directory: str | Path) -> Bundle:
     sums = contents.pop(_SUMS)
     _verify(directory, sums, contents)
     card = _parse_card(directory / "card.json", contents["card.json"])
-    return Bundle(card, directory, hashlib.sha256(sums).hexdigest(), contents["model.onnx"])
+    guard = _parse_guard(directory / GUARD_FILE, contents.get(GUARD_FILE))
+    return Bundle(card, directory, hashlib.sha256(sums).hexdigest(), contents["model.onnx"], guard)
 
 
-def write_bundle(directory: str | Path, onnx: bytes, card: Card, readme: str) -> None:
+def write_bundle(
+    directory: str | Path, onnx: bytes, card: Card, readme: str, guard: Guard | None = None
+) -> None:
     """Write a bundle; an older one in the same directory is replaced.
 
     Args:
@@ -118,6 +126,7 @@ def write_bundle(directory: str | Path, onnx: bytes, card: Card, readme: str) ->
         onnx: the serialised network.
         card: its card.
         readme: the model card as Markdown.
+        guard: tells what is no frontal chest film; None makes a bundle without one.
 
     Raises:
         BundleError: the directory holds something else than a bundle, or the card contradicts itself.
@@ -126,13 +135,17 @@ def write_bundle(directory: str | Path, onnx: bytes, card: Card, readme: str) ->
     _check_card(directory / "card.json", card)
     directory.mkdir(parents=True, exist_ok=True)
     for path in sorted(directory.iterdir()):
-        if path.name not in (*BUNDLE_FILES, _SUMS):
+        if path.name not in (*BUNDLE_FILES, GUARD_FILE, _SUMS):
             raise BundleError(f"{path} is no part of a bundle: write into an empty folder")
     contents = {
         "README.md": readme.encode(),
         "card.json": (card.model_dump_json(indent=2) + "\n").encode(),
         "model.onnx": onnx,
     }
+    if guard is None:
+        (directory / GUARD_FILE).unlink(missing_ok=True)
+    else:
+        contents[GUARD_FILE] = guard.to_json()
     for name, content in contents.items():
         (directory / name).write_bytes(content)
     (directory / _SUMS).write_bytes(_render_sums(contents))
@@ -191,6 +204,13 @@ def _parse_card(path: Path, content: bytes) -> Card:
         raise BundleError(f"{path} is no valid card: {where}: {first['msg']}") from error
     _check_card(path, card)
     return card
+
+
+def _parse_guard(path: Path, content: bytes | None) -> Guard | None:
+    try:
+        return None if content is None else Guard.from_json(content)
+    except ValueError as error:
+        raise BundleError(f"{path} is no valid guard: {error}") from error
 
 
 def _check_card(path: Path, card: Card) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,11 @@ class Predictor:
         operating_point: which of the card's thresholds decides the finding.
         threads: threads that share one film's arithmetic; None is one, the fastest way through many films
             with one calling thread per core.
+        guard: refuse what the bundle's guard takes for no frontal chest film, and warn where it doubts;
+            without effect where the bundle has no guard.
+
+    Attributes:
+        guard: the one in use, or None: then anything that can be read gets a number.
 
     Raises:
         UsageError: the bundle has no such operating point, or `threads` is below one.
@@ -42,7 +48,12 @@ class Predictor:
     """
 
     def __init__(
-        self, bundle: Bundle, *, operating_point: str = "balanced", threads: int | None = None
+        self,
+        bundle: Bundle,
+        *,
+        operating_point: str = "balanced",
+        threads: int | None = None,
+        guard: bool = True,
     ) -> None:
         point = _point(bundle, operating_point)
         if threads is not None and threads < 1:
@@ -50,6 +61,7 @@ class Predictor:
         self.bundle = bundle
         self.operating_point = operating_point
         self.point = point
+        self.guard = bundle.guard if guard else None
         self._session = open_session(bundle, threads or 1)
 
     def at(self, operating_point: str) -> "Predictor":
@@ -80,8 +92,10 @@ class Predictor:
         """Score a film that has been read.
 
         Raises:
-            RejectedFilmError: it is blank.
+            RejectedFilmError: it is blank, or the guard refuses it.
         """
+        if self.guard is not None and (notes := self.guard.check(radiograph)):
+            radiograph = replace(radiograph, warnings=(*radiograph.warnings, *notes))
         plate, geometry = prepare(radiograph, self.bundle.card.prepare)
         logits, cams = self._session.run(["logit", "cam"], {"film": plate[np.newaxis]})  # (1,), (1, h, w)
         logit = float(logits[0])
@@ -134,15 +148,23 @@ class Predictor:
 
 
 def load(
-    bundle: str | Path | None = None, *, operating_point: str = "balanced", threads: int | None = None
+    bundle: str | Path | None = None,
+    *,
+    operating_point: str = "balanced",
+    threads: int | None = None,
+    guard: bool = True,
 ) -> Predictor:
     """A predictor for the shipped bundle, for another one by name, or for the bundle in a folder.
+
+    The options are those of `Predictor`.
 
     Raises:
         BundleError: there is no such bundle, or it was altered.
         UsageError: the bundle has no such operating point.
     """
-    return Predictor(open_bundle(find_bundle(bundle)), operating_point=operating_point, threads=threads)
+    return Predictor(
+        open_bundle(find_bundle(bundle)), operating_point=operating_point, threads=threads, guard=guard
+    )
 
 
 def _point(bundle: Bundle, name: str) -> OperatingPoint:
