@@ -17,6 +17,8 @@ from .conftest import Run
         (("--job", "one", "--out", "r.parquet"), "--job names a run in a database"),
         (("--format", "csv", "--out", "r.parquet"), "--format csv and --out r.parquet contradict each other"),
         (("--format", "json", "--out", "sqlite:///r.db"), "contradict each other"),
+        (("--report", "pages", "--out", "r.parquet"), "--report and --out r.parquet contradict each other"),
+        (("--no-guard", "--out", "r.parquet"), "--no-guard and --out r.parquet contradict each other"),
         (("--out", "nowhere/r.parquet"), "cannot be written"),
         (("films/a.parquet", "--out", "films/a.parquet"), "is one of the films"),
         (("--out", "mysql://host/films"), "no SQLite or PostgreSQL"),
