@@ -47,7 +47,7 @@ def test_table_is_the_default(run: Run, films: Path, tiny: Path) -> None:
     outcome = run("predict", films / "a", "--model", tiny)
     assert "films/a/x.png" in outcome.out
     assert "tiny 0.1.0, operating point balanced: PNEUMONIA from a probability of 0.500" in outcome.out
-    assert "on its validation films: sensitivity 0.910 (0.880 to 0.930)" in outcome.out
+    assert "measured there on validation: sensitivity 0.910 (0.880 to 0.930)" in outcome.out
     assert "For research use only." in outcome.out
 
 

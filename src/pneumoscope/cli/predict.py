@@ -244,7 +244,7 @@ def _caption(predictor: "Predictor") -> list[str]:
     return [
         f"{predictor.bundle.identity}, operating point {predictor.operating_point}: PNEUMONIA from a "
         f"probability of {point.threshold:.3f}",
-        f"there, on its {point.split} films: sensitivity {point.sensitivity.value:.3f} "
+        f"measured there on {point.split}: sensitivity {point.sensitivity.value:.3f} "
         f"({point.sensitivity.low:.3f} to {point.sensitivity.high:.3f}), specificity "
         f"{point.specificity.value:.3f} ({point.specificity.low:.3f} to {point.specificity.high:.3f})",
         *([] if predictor.guard else [_UNGUARDED]),

@@ -30,7 +30,7 @@ _STYLE = """
 .bar i{position:absolute;inset:0 auto 0 0;background:#1a1a1a}
 .bar u{position:absolute;top:-.25rem;bottom:-.25rem;width:3px;background:#0072B2}
 figure{margin:0 .5rem 1rem 0;max-width:31rem}figure img{width:100%;height:auto;display:block}
-.pictures{display:flex;flex-wrap:wrap}.pictures figure{flex:1 1 20rem}
+.pictures{display:flex;flex-wrap:wrap}.pictures figure{flex:1 1 0;min-width:17rem;max-width:44rem}
 td:last-child{overflow-wrap:anywhere}.told td{text-align:left}.told td:first-child{white-space:nowrap}
 @media print{@page{size:A4;margin:14mm}body{margin:0;font-size:10.5pt;max-width:none}
 section,table,figure{break-inside:avoid}section+section{break-before:page}
@@ -114,7 +114,7 @@ def film_section(result: Film | Failure, bundle: Bundle) -> str:
         f'<p class="finding"><b>{escape(result.finding)}</b> probability of pneumonia '
         f"{_percent(result.probability)}</p>{_bar(result)}"
         f"<p>Operating point <b>{escape(result.operating_point)}</b>: {escape(card.labels[1])} from "
-        f"{_percent(point.threshold)}. On its {escape(point.split)} films it had sensitivity "
+        f"{_percent(point.threshold)}. Measured on {escape(point.split)}: sensitivity "
         f"{_interval(point.sensitivity)} and specificity {_interval(point.specificity)}.</p>"
         + (f'<div class="caution">Mind this:<ul>{warnings}</ul></div>' if warnings else "")
         + _pictures(result)
@@ -168,7 +168,9 @@ def _pictures(film: Film) -> str:
         ),
     )
     figures = (
-        f'<figure><img alt="{alternative}" width="{picture.width}" height="{picture.height}" '
+        # Widths in proportion to the pictures' make their heights equal, the legend's strip included.
+        f'<figure style="flex-grow:{picture.width / picture.height:.3f}"><img alt="{alternative}" '
+        f'width="{picture.width}" height="{picture.height}" '
         f'src="{_embedded(picture)}"><figcaption>{caption}</figcaption></figure>'
         for picture, caption, alternative in captions
     )
