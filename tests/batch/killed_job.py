@@ -55,4 +55,6 @@ def run(steps: Steps, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    # Where the tests run in the background of a shell, SIGINT is ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     run(Steps(int(sys.argv[1]), sys.argv[2]), sys.argv[3:])
