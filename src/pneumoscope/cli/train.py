@@ -13,8 +13,9 @@ import typer
 from pneumoscope.errors import DataError
 
 if TYPE_CHECKING:
-    from pneumoscope.data.cache import FilmRoot, PlateCache
+    from pneumoscope.data.cache import PlateCache
     from pneumoscope.data.manifest import ManifestRow
+    from pneumoscope.image.read import FilmRoot
     from pneumoscope.training.distributed import Processes
     from pneumoscope.training.recipe import Recipe
     from pneumoscope.training.run_directory import Observer

@@ -23,9 +23,9 @@ from pneumoscope.data import plate_store
 from pneumoscope.data.plate_store import CacheFailure, CacheIndex
 from pneumoscope.errors import DataError, FilmError
 from pneumoscope.image.prepare import PrepareParameters, make_plate
-from pneumoscope.image.read import read
+from pneumoscope.image.read import FilmRoot, read
 
-__all__ = ["CacheFailure", "CachedFilm", "FilmRoot", "PlateCache", "build_cache", "cache_name"]
+__all__ = ["CacheFailure", "CachedFilm", "PlateCache", "build_cache", "cache_name"]
 
 _CHUNK = 64
 _SAMPLE_AT_OPEN = 32
@@ -44,13 +44,6 @@ class CachedFilm(Protocol):
     @property
     def path(self) -> str:
         """Relative to the root, posix."""
-
-
-class FilmRoot(Protocol):
-    """Where films lie: a folder, or the folders of several manifests (`pneumoscope.data.joined.Roots`)."""
-
-    def __truediv__(self, path: str, /) -> Path:
-        """The file of a film."""
 
 
 @dataclass(frozen=True, slots=True)

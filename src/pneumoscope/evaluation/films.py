@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from pneumoscope.errors import DataError, UsageError
+from pneumoscope.image.read import FILM_SUFFIXES, FilmRoot, begins_like_dicom
 
 __all__ = [
     "DEFAULT_TARGETS",
-    "FilmRoot",
     "LabelledFilm",
     "ManifestFilm",
     "csv_films",
@@ -43,13 +43,6 @@ class ManifestFilm(Protocol):
     @property
     def split(self) -> str | None:
         """Split that it is used in, or None."""
-
-
-class FilmRoot(Protocol):
-    """Where films lie: a folder, or what stands for the folders of several manifests."""
-
-    def __truediv__(self, path: str, /) -> Path:
-        """The file of a film."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +111,6 @@ def folder_films(folder: Path, *, targets: Mapping[str, int] = DEFAULT_TARGETS) 
     Raises:
         UsageError: the subfolder of a label is missing, or they hold no film.
     """
-    from pneumoscope.image.read import FILM_SUFFIXES, begins_like_dicom
-
     labelled = {path.name.upper(): path for path in sorted(folder.iterdir()) if path.is_dir()}
     for label in targets:
         if label not in labelled:

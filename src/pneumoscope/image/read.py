@@ -5,7 +5,7 @@ The format is told by a file's first bytes, never by its name.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from pneumoscope.image.limits import MAX_FILE_BYTES, check_declared_size, check_
 from pneumoscope.image.radiograph import Pixels, Radiograph
 from pneumoscope.image.raster import image_pixels, raster_pixels
 
-__all__ = ["FILM_SUFFIXES", "FilmSource", "begins_like_dicom", "read"]
+__all__ = ["FILM_SUFFIXES", "FilmRoot", "FilmSource", "begins_like_dicom", "read"]
 
 FilmSource = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
 """What `read` takes."""
@@ -40,6 +40,13 @@ _OTHER_FORMATS = (
     (344, b"n+1\x00", "a NIfTI volume"),
 )
 _LEVELS_OF_12_BITS = 4096
+
+
+class FilmRoot(Protocol):
+    """Where films lie: a folder, or the folders of several manifests (`pneumoscope.data.joined.Roots`)."""
+
+    def __truediv__(self, path: str, /) -> Path:
+        """The file of a film."""
 
 
 def read(source: FilmSource, *, name: str | None = None) -> Radiograph:

@@ -15,11 +15,12 @@ from pneumoscope.data.manifest import ManifestRow, manifest_sha256
 from pneumoscope.data.sources.contract import Source
 from pneumoscope.errors import DataError, UsageError
 from pneumoscope.evaluation.calibration import balanced_weights, calibrated_probability, fit_temperature
-from pneumoscope.evaluation.films import DEFAULT_TARGETS, FilmRoot, LabelledFilm, manifest_films
+from pneumoscope.evaluation.films import DEFAULT_TARGETS, LabelledFilm, manifest_films
 from pneumoscope.evaluation.operating_points import choose_operating_points
 from pneumoscope.evaluation.scoring import Scores, score_films
 from pneumoscope.evaluation.summary import POOLED, card_evaluation, summarise
 from pneumoscope.export import to_onnx
+from pneumoscope.image.read import FilmRoot
 from pneumoscope.release.facts import (
     INTENDED_USE,
     intended_population,

@@ -21,9 +21,10 @@ from pneumoscope.data.audit.page import write_page
 from pneumoscope.data.audit.separation import Separation, separate
 from pneumoscope.data.audit.telling import raw_auc, tell_apart
 from pneumoscope.data.audit.verdict import Audit, Check, Result, colour_of, judge, judge_figure, worst
-from pneumoscope.data.cache import FilmRoot, build_cache, cache_name
+from pneumoscope.data.cache import build_cache, cache_name
 from pneumoscope.data.manifest import ManifestRow, manifest_sha256
 from pneumoscope.errors import DataError
+from pneumoscope.image.read import FilmRoot
 
 __all__ = ["run_audit"]
 

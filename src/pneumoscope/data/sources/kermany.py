@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from pneumoscope.data.manifest import Label
@@ -78,10 +79,6 @@ def _full_size_claims(place: Place) -> Iterator[tuple[str, Claim]]:
 _PATIENT_KEY = (
     "(split, type, personN) for pneumonia, (split, prefix with IM number) for normals, from the file name"
 )
-_LABEL_ORIGIN = "graded by two experts, the test split checked by a third"
-_LICENCE = "CC BY 4.0: weights may be passed on with attribution"
-_CITATION = "Kermany et al. 2018, Cell 172(5):1122-1131, doi:10.1016/j.cell.2018.02.010"
-_URL = "https://data.mendeley.com/datasets/rscbjbr9sj/2"
 _CAVEAT = (
     "The outer border alone, the size of the file alone and, where it is kept, the shape of the film tell "
     "pneumonia from normal (AUC 0.8 to 0.97), and its test films are another population than its training "
@@ -93,12 +90,12 @@ KERMANY = Source(
     title="Chest X-Ray Images (Pneumonia): children of 1 to 5 years, Guangzhou",
     layout=("chest_xray/{train,val,test}/{NORMAL,PNEUMONIA}/*.jpeg",),
     labels=_LABELS,
-    label_origin=_LABEL_ORIGIN,
+    label_origin="graded by two experts, the test split checked by a third",
     patient_key=_PATIENT_KEY,
     population="paediatric",
-    licence=_LICENCE,
-    citation=_CITATION,
-    url=_URL,
+    licence="CC BY 4.0: weights may be passed on with attribution",
+    citation="Kermany et al. 2018, Cell 172(5):1122-1131, doi:10.1016/j.cell.2018.02.010",
+    url="https://data.mendeley.com/datasets/rscbjbr9sj/2",
     caveat=_CAVEAT,
     claim=_claims,
     aspect_kept=False,
@@ -110,33 +107,24 @@ KERMANY = Source(
         ),
     ),
 )
-KERMANY_ORIGINAL = Source(
+_TRUE_ASPECT = replace(
+    KERMANY,
+    patient_key=_PATIENT_KEY + "; the same children as kermany",
+    aspect_kept=True,
+    downloads=(),
+)
+KERMANY_ORIGINAL = replace(
+    _TRUE_ASPECT,
     name="kermany-original",
     title="Films of Kermany's training split with their true aspect ratio",
     layout=("chest_xray/train/{NORMAL,PNEUMONIA}/*.jpeg",),
-    labels=_LABELS,
-    label_origin=_LABEL_ORIGIN,
-    patient_key=_PATIENT_KEY + "; the same children as kermany",
-    population="paediatric",
-    licence=_LICENCE,
-    citation=_CITATION,
-    url=_URL,
-    caveat=_CAVEAT,
-    claim=_claims,
     account="Reduced from the set `kermany` (kept here at a longest side of 300 pixels): fetch that one.",
 )
-KERMANY_FULL_SIZE = Source(
+KERMANY_FULL_SIZE = replace(
+    _TRUE_ASPECT,
     name="full-size",
     title="Untouched files of Kermany's training split",
     layout=("{NORMAL,PNEUMONIA}/*.jpeg",),
-    labels=_LABELS,
-    label_origin=_LABEL_ORIGIN,
-    patient_key=_PATIENT_KEY + "; the same children as kermany",
-    population="paediatric",
-    licence=_LICENCE,
-    citation=_CITATION,
-    url=_URL,
-    caveat=_CAVEAT,
     claim=_full_size_claims,
     account="Some files of the set `kermany` as published: fetch that one.",
 )
