@@ -7,7 +7,11 @@ from evaluation.samples import films
 from pneumoscope.errors import DataError
 from pneumoscope.evaluation import metrics
 from pneumoscope.evaluation.calibration import balanced_weights, calibrated_probability
-from pneumoscope.evaluation.operating_points import choose_operating_points, measure_operating_point
+from pneumoscope.evaluation.operating_points import (
+    choose_operating_points,
+    measure_curve,
+    measure_operating_point,
+)
 
 ORDER = ("screening", "balanced", "rule-in")
 
@@ -100,6 +104,19 @@ def test_weights_alone_do_not_change_what_is_on_record():
     p, labels, patients = _sample(0, 1.5)
     point = choose_operating_points(p, labels, patients, weights=1 + np.arange(240) % 5)["balanced"]
     assert point == measure_operating_point(point.threshold, p, labels, patients, split="validation")
+
+
+def test_every_point_of_a_curve_is_counted_on_the_films():
+    p, labels, patients = _sample(2, 1.5)
+    curve = measure_curve(p, labels, patients, split="s")
+    assert curve.thresholds == tuple(percent / 100 for percent in range(1, 100))
+    told = zip(curve.thresholds, curve.sensitivity, curve.specificity, strict=True)
+    for threshold, sensitivity, specificity in told:
+        rates = _rates(threshold, p, labels)
+        assert (sensitivity.value, specificity.value) == pytest.approx(rates)
+    at = curve.thresholds.index(0.4)
+    point = measure_operating_point(0.4, p, labels, patients, split="s")
+    assert (curve.sensitivity[at], curve.specificity[at]) == (point.sensitivity, point.specificity)
 
 
 def test_intervals_count_patients():

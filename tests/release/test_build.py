@@ -83,10 +83,20 @@ def test_thresholds_come_from_validation_alone(made, release):
     upside_down = build_release(run, rows, made.root, OPTIONS, facts={})
     assert upside_down.card.operating_points == release.card.operating_points
     assert upside_down.card.temperature == release.card.temperature
+    assert upside_down.card.curve == release.card.curve
     assert upside_down.card.heatmap_limit == release.card.heatmap_limit
     assert upside_down.card.evaluations != release.card.evaluations
     for point in release.card.operating_points.values():
         assert point.split == "validation"
+
+
+def test_the_curve_and_the_operating_points_speak_of_the_same_films(release):
+    card = release.card
+    assert card.curve.split == "validation"
+    for point in card.operating_points.values():
+        above = next(at for at, threshold in enumerate(card.curve.thresholds) if threshold >= point.threshold)
+        assert card.curve.sensitivity[above].value <= point.sensitivity.value
+        assert card.curve.specificity[above].value >= point.specificity.value
 
 
 def test_commands_on_the_card_name_no_folder_of_this_machine(made, release):

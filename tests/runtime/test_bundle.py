@@ -18,6 +18,9 @@ from tiny_bundle import make_tiny_bundle, tiny_card, tiny_onnx
 FILES = (*BUNDLE_FILES, "SHA256SUMS")
 
 
+RATE = {"value": 0.5, "low": 0.4, "high": 0.6}
+
+
 def rewrite_card(directory: Path, **changes: object) -> None:
     """Change the card on disk and put the hashes right, as somebody who knows the format could."""
     card = json.loads((directory / "card.json").read_text())
@@ -131,6 +134,14 @@ def test_rewriting_the_card_alone_changes_nothing_else(tmp_path: Path) -> None:
         ({"temperature": 0}, "temperature"),
         ({"temperature": None}, "temperature"),
         ({"operating_points": {}}, "lacks the operating point 'screening'"),
+        (
+            {"curve": {"split": "s", "thresholds": [0.5], "sensitivity": [], "specificity": []}},
+            "a curve needs",
+        ),
+        (
+            {"curve": {"split": "s", "thresholds": [1.0], "sensitivity": [RATE], "specificity": [RATE]}},
+            "must rise between 0 and 1",
+        ),
     ],
 )
 def test_wrong_card_is_refused_though_its_hash_is_right(

@@ -17,6 +17,7 @@ held-out training children are known to lose a third of the specificity on the o
 of the films, which no choice on validation can see. Read the card's evaluations per source.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,13 +25,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from pneumoscope.errors import DataError
 from pneumoscope.evaluation.intervals import clustered_proportion
-from pneumoscope.runtime.card import OperatingPoint, OperatingPointName
+from pneumoscope.runtime.card import Curve, OperatingPoint, OperatingPointName
 
-__all__ = ["choose_operating_points", "measure_operating_point"]
+__all__ = ["choose_operating_points", "measure_curve", "measure_operating_point"]
 
 FloatArray = NDArray[np.float64]
 
 TARGET = 0.95
+_PERCENTS = tuple(percent / 100 for percent in range(1, 100))
 
 
 class _Candidates(NamedTuple):
@@ -93,6 +95,38 @@ def measure_operating_point(
         sensitivity=clustered_proportion(found[positive], names[positive]),
         specificity=clustered_proportion(~found[~positive], names[~positive]),
         split=split,
+    )
+
+
+def measure_curve(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    patients: ArrayLike | None = None,
+    *,
+    split: str,
+    thresholds: Sequence[float] = _PERCENTS,
+) -> Curve:
+    """Sensitivity and specificity at many thresholds, each as `measure_operating_point` measures it.
+
+    Args:
+        probabilities: (N,) calibrated.
+        labels: (N,) bool or 0/1, both present.
+        patients: (N,) names, or None where every film is another patient.
+        split: what the films are, for the record.
+        thresholds: rising; by default every whole percent.
+
+    Raises:
+        DataError: films of one label are missing.
+    """
+    points = [
+        measure_operating_point(threshold, probabilities, labels, patients, split=split)
+        for threshold in thresholds
+    ]
+    return Curve(
+        split=split,
+        thresholds=tuple(thresholds),
+        sensitivity=tuple(point.sensitivity for point in points),
+        specificity=tuple(point.specificity for point in points),
     )
 
 

@@ -16,7 +16,7 @@ from pneumoscope.data.sources.contract import Source
 from pneumoscope.errors import DataError, UsageError
 from pneumoscope.evaluation.calibration import balanced_weights, calibrated_probability, fit_temperature
 from pneumoscope.evaluation.films import DEFAULT_TARGETS, LabelledFilm, manifest_films
-from pneumoscope.evaluation.operating_points import choose_operating_points
+from pneumoscope.evaluation.operating_points import choose_operating_points, measure_curve
 from pneumoscope.evaluation.scoring import Scores, score_films
 from pneumoscope.evaluation.summary import POOLED, card_evaluation, summarise
 from pneumoscope.export import to_onnx
@@ -182,6 +182,12 @@ def build_release(
         update={
             "temperature": temperature,
             "operating_points": points,
+            "curve": measure_curve(
+                calibrated.probabilities,
+                calibrated.targets,
+                calibrated.patients,
+                split=_described(options),
+            ),
             "heatmap_limit": heatmap_limit(scores),
         }
     )

@@ -1,12 +1,21 @@
 """card.json: what a bundle says about itself, as a schema that refuses unknown keys."""
 
-from typing import Any, Final, Literal
+from itertools import pairwise
+from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pneumoscope.image.prepare import PrepareParameters
 
-__all__ = ["FORMAT_VERSION", "Card", "Estimate", "Evaluation", "OperatingPoint", "OperatingPointName"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Card",
+    "Curve",
+    "Estimate",
+    "Evaluation",
+    "OperatingPoint",
+    "OperatingPointName",
+]
 
 FORMAT_VERSION: Final = 1
 
@@ -37,6 +46,30 @@ class OperatingPoint(_Record):
     split: str
 
 
+class Curve(_Record):
+    """What other thresholds gave, on the split that the operating points were measured on.
+
+    Attributes:
+        split: the films.
+        thresholds: on the calibrated probability, rising.
+        sensitivity: at each threshold.
+        specificity: at each threshold.
+    """
+
+    split: str
+    thresholds: tuple[float, ...] = Field(min_length=1)
+    sensitivity: tuple[Estimate, ...]
+    specificity: tuple[Estimate, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not len(self.thresholds) == len(self.sensitivity) == len(self.specificity):
+            raise ValueError("a curve needs a sensitivity and a specificity for each threshold")
+        if not all(lower < upper for lower, upper in pairwise((0.0, *self.thresholds, 1.0))):
+            raise ValueError("the thresholds of a curve must rise between 0 and 1")
+        return self
+
+
 class Evaluation(_Record):
     """Metrics of this version on one split; `metrics` maps a name such as "auc" to its estimate."""
 
@@ -61,6 +94,7 @@ class Card(_Record):
         labels: of logit below and above the threshold.
         temperature: the calibrated probability is sigmoid(logit / temperature).
         operating_points: by name; all three are present.
+        curve: sensitivity and specificity between the operating points, where they were measured.
         heatmap_limit: logit units at which the colours of an overlay saturate, for every film alike.
         training_manifest_sha256: of the list of films it was trained on.
         recipe: the resolved training recipe.
@@ -82,6 +116,7 @@ class Card(_Record):
     labels: tuple[str, str] = ("NORMAL", "PNEUMONIA")
     temperature: float = Field(gt=0)
     operating_points: dict[OperatingPointName, OperatingPoint]
+    curve: Curve | None = None
     heatmap_limit: float = Field(gt=0)
     training_manifest_sha256: str
     recipe: dict[str, Any]

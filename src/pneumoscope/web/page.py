@@ -25,7 +25,7 @@ class Page(gr.Blocks):
         super().__init__(title="Pneumoscope", analytics_enabled=False)
         self.settings = settings
 
-    def launch(self, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]  # its options, handed on
+    def launch(self, *arguments: Any, **options: Any) -> Any:
         """Serve the page; the options are those of `gradio.Blocks.launch` and win over our defaults."""
         private: dict[str, Any] = {
             "footer_links": [],
