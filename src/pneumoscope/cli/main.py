@@ -24,11 +24,13 @@ _VERBS = {
     "evaluate": ("pneumoscope.cli.evaluate", "evaluate"),
     "export": ("pneumoscope.cli.export", "export"),
     "serve": ("pneumoscope.cli.serve", "serve"),
+    "export-space": ("pneumoscope.cli.export_space", "export_space"),
 }
 
 _EXTRA_OF = {
     "data_store": "sample",
     "gradio": "web",
+    "packaging": "web",
     "fastapi": "web",
     "python_multipart": "web",
     "uvicorn": "web",
