@@ -11,10 +11,12 @@ from PIL import Image
 
 from generated import chest_like
 from image.made_dicom import dataset, dicom_bytes
+from pneumoscope.report.entry import film_entry
 from pneumoscope.report.film_page import film_section, render_film_page, render_index_page, render_job_page
 from pneumoscope.report.overlay import FILM_BOX
 from pneumoscope.runtime.film import Failure, Film
 from pneumoscope.runtime.predictor import Predictor, load
+from pneumoscope.runtime.rule import own_rule, point_rule
 from tiny_bundle import make_tiny_bundle
 
 NASTY = "<script>alert(\"1\")<img src=x onerror='alert()'>&.png"
@@ -121,6 +123,33 @@ def test_warnings_and_failures_are_told(predictor: Predictor) -> None:
         Failure("x/<i>.png", "rejected", "it is a GIF; send the original"), predictor.bundle
     )
     assert _Page(failure).text == "<i>.png No score rejected It is a GIF; send the original."
+
+
+def test_what_is_kept_of_a_result_gives_the_same_page(predictor: Predictor, film: Film) -> None:
+    failure = Failure("b.png", "error", "it is text; send a film")
+    for result in (film, failure):
+        kept = film_entry(result)
+        assert render_film_page(kept, predictor.bundle) == render_film_page(result, predictor.bundle)
+    assert (
+        film_entry(failure).under(own_rule(predictor.bundle.card, 0.5), ("no", "yes")).record["path"]
+        == "b.png"
+    )
+
+
+def test_another_rule_decides_and_says_so(predictor: Predictor, film: Film) -> None:
+    card = predictor.bundle.card
+    assert 0.35 < film.probability < 0.99
+    strict = own_rule(card, 0.99)
+    entry = film_entry(film).under(strict, card.labels)
+    assert (entry.record["finding"], entry.record["threshold"]) == ("NORMAL", 0.99)
+    text = _Page(render_film_page(entry, predictor.bundle, strict)).text
+    assert "NORMAL probability of pneumonia" in text
+    assert "Threshold set by hand: PNEUMONIA from 99.0 %." in text
+    assert "sensitivity between 0.000 and 0.700 and specificity between 0.960 and 1.000" in text
+    screening = point_rule(card, "screening")
+    entry = film_entry(film).under(screening, card.labels)
+    text = _Page(render_film_page(entry, predictor.bundle)).text
+    assert "Operating point screening : PNEUMONIA from 35.0 %." in text
 
 
 def test_job_page_has_a_row_and_a_section_for_each(predictor: Predictor, film: Film) -> None:

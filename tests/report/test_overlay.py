@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw
 from generated import chest_like
 from pneumoscope.image.prepare import PrepareParameters, make_plate
 from pneumoscope.image.radiograph import Pixels, Radiograph
+from pneumoscope.report.display import CONTOUR_SHARE
 from pneumoscope.report.overlay import (
     CANVAS_SIZE,
-    CONTOUR_SHARE,
     EVIDENCE_BOX,
     FILM_BOX,
     LEGEND_BOX,

@@ -2,8 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
+from pneumoscope.report.estimates import interval_text
+from pneumoscope.report.evaluation_films import PICTURE_NOTICE, worst_section
+from pneumoscope.report.evaluation_robustness import (
+    baselines_section,
+    stress_section,
+    thresholds_section,
+)
 from pneumoscope.report.figures import BLUE, GREEN, GREY, Marker, Series, square_plot
 from pneumoscope.report.page import page, table
 
@@ -24,47 +32,141 @@ _CONFUSION = {
     "false_positives": "Overcalled",
     "true_negatives": "Left alone",
 }
+_SECTIONS = {
+    "kinds": "by view, age and population",
+    "thresholds": "thresholds elsewhere",
+    "cheating": "without seeing the disease",
+    "stress": "stress",
+    "compared": "comparison",
+    "curves": "curves",
+    "worst": "farthest from the truth",
+    "failures": "without a score",
+}
+_STYLE = """
+.wide{overflow-x:auto}.caution{color:#8a4b00;font-weight:600}nav a{margin-right:1rem;white-space:nowrap}
+td:first-child{min-width:9rem}h3{margin:1.6rem 0 .3rem}figure svg{max-width:100%}
+.films{display:flex;flex-wrap:wrap;gap:1rem}.films figure{margin:0;max-width:31rem}
+.films img{width:100%;height:auto;display:block}.films figcaption{font-weight:400}
+"""
+_NO_PICTURES: Mapping[str, str] = MappingProxyType({})
 
 
-def render_evaluation_page(told: Told) -> str:
+def render_evaluation_page(told: Told, pictures: Mapping[str, str] = _NO_PICTURES) -> str:
     """The page; equal figures give equal text.
 
     Args:
         told: what `EvaluationReport.to_json` gives, or the same read back from its file.
+        pictures: path to data URI, of the films to show among those farthest from the truth.
     """
     title = f"{told['model']}: measured on {told['groups'][0]['films']:,} films"
+    sections = [
+        _facets(told["facets"]),
+        thresholds_section(told["thresholds"]),
+        baselines_section(told["baselines"]),
+        stress_section(told["stress"], told["lungs"]),
+        _comparison(told),
+        '<h2 id="curves">Curves and confusion</h2>',
+        *(_group(group) for group in told["groups"]),
+        worst_section(told["worst"], pictures),
+        _failures(told["failures"]),
+    ]
     body = [
         f"<h1>{escape(title)}</h1>",
+        f'<p class="caution">{PICTURE_NOTICE}</p>' if pictures else "",
         '<p class="note">Research use only; not a medical device. In brackets: 95 % intervals, which count '
         "patients, not films; a film of an unknown patient counts as one patient. "
         f"Bundle SHA-256 <code>{escape(told['sha256'])}</code></p>",
-        _overview(told["groups"]),
-        *(_group(group) for group in told["groups"]),
-        _comparison(told),
-        _worst(told["worst"]),
-        _failures(told["failures"]),
+        _films_of(told["films_of"]),
+        _contents("".join(sections)),
+        _overview(told),
+        *sections,
     ]
-    return page(title, body)
+    return page(title, body, _STYLE)
 
 
-def _interval(estimate: Told | None) -> str:
-    if estimate is None:
-        return "-"
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
+def _films_of(films_of: Told) -> str:
+    """Which films these are, as far as the caller said."""
+    facts = (
+        f"{name}: {', '.join(value) if isinstance(value, list | tuple) else value}"
+        for name, value in films_of.items()
+    )
+    text = escape("; ".join(facts))
+    return f"<p>{text}</p>" if text else ""
 
 
-def _overview(groups: Sequence[Told]) -> str:
+def _contents(sections: str) -> str:
+    """Links to the sections that there are."""
+    links = (
+        f'<a href="#{anchor}">{name}</a>'
+        for anchor, name in _SECTIONS.items()
+        if f'<h2 id="{anchor}">' in sections
+    )
+    return f"<nav>{''.join(links)}</nav>"
+
+
+def _overview(told: Told) -> str:
+    trained_on = set(told["trained_on"])
     rows = (
         (
             group["group"],
             f"{group['films']:,}",
             f"{group['patients']:,}",
             f"{group['positives']:,}",
-            *(_interval(group["metrics"].get(metric)) for metric in _METRICS),
+            _in_training(group["group"], trained_on),
+            *(interval_text(group["metrics"].get(metric)) for metric in _METRICS),
         )
-        for group in groups
+        for group in told["groups"]
     )
-    return table(("Films of", "Films", "Patients", "With pneumonia", *_METRICS.values()), rows)
+    head = ("Films of", "Films", "Patients", "With pneumonia", "Trained on others of it", *_METRICS.values())
+    return f'<div class="wide">{table(head, rows)}</div>'
+
+
+def _in_training(source: str, trained_on: set[str]) -> str:
+    """Whether the card names a source; of films pooled, or where it names none, nothing is said."""
+    if not trained_on or source == "all sources":
+        return "-"
+    return "yes" if source in trained_on else "no"
+
+
+def _facets(facets: Sequence[Told]) -> str:
+    parts = []
+    for facet in facets:
+        names = list(facet["groups"][0]["operating_points"])
+        head = (
+            facet["facet"].capitalize(),
+            "Films",
+            "With pneumonia",
+            "AUC",
+            "Calibration error",
+            *(f"{name}: sensitivity, specificity" for name in names),
+        )
+        unknown = f" Unknown of {facet['unknown']:,} films." if facet["unknown"] else ""
+        parts.append(
+            f"<h3>By {escape(facet['facet'])}</h3>"
+            + (f'<p class="note">{unknown.strip()}</p>' if unknown else "")
+            + f'<div class="wide">{table(head, map(_facet_row, facet["groups"]))}</div>'
+        )
+    if not parts:
+        return ""
+    return '<h2 id="kinds">By view, age and population</h2>' + "".join(parts)
+
+
+def _facet_row(group: Told) -> tuple[str, ...]:
+    metrics = group["metrics"]
+    points = (
+        ", ".join(
+            f"{rates[rate]['value']:.3f}" if rate in rates else "-" for rate in ("sensitivity", "specificity")
+        )
+        for rates in (point["metrics"] for point in group["operating_points"].values())
+    )
+    return (
+        group["group"],
+        f"{group['films']:,}",
+        f"{group['positives']:,}",
+        interval_text(metrics.get("auc")),
+        interval_text(metrics.get("expected_calibration_error")),
+        *points,
+    )
 
 
 def _group(group: Told) -> str:
@@ -73,7 +175,7 @@ def _group(group: Told) -> str:
         (
             name,
             f"{point['threshold']:.4f}",
-            *(_interval(point["metrics"].get(rate)) for rate in _RATES),
+            *(interval_text(point["metrics"].get(rate)) for rate in _RATES),
             *(f"{point[count]:,}" for count in _CONFUSION),
         )
         for name, point in points.items()
@@ -82,15 +184,16 @@ def _group(group: Told) -> str:
     plots = [_reliability(group["reliability"])]
     if group["roc"]:
         plots = [_roc(group["roc"], points), _precision_recall(group), *plots]
-    return f"<h2>{escape(group['group'])}</h2>{table(head, rows)}<div>{''.join(plots)}</div>"
+    shown = f'<div class="wide">{table(head, rows)}</div><div>{"".join(plots)}</div>'
+    return f"<h3>{escape(group['group'])}</h3>{shown}"
 
 
 def _roc(curve: Sequence[tuple[float, float]], points: Told) -> str:
     markers = [
         Marker(
             (1.0 - rates["specificity"]["value"], rates["sensitivity"]["value"]),
-            f"{name}: sensitivity {_interval(rates['sensitivity'])}, "
-            f"specificity {_interval(rates['specificity'])}",
+            f"{name}: sensitivity {interval_text(rates['sensitivity'])}, "
+            f"specificity {interval_text(rates['specificity'])}",
         )
         for name, point in points.items()
         for rates in (point["metrics"],)
@@ -116,7 +219,8 @@ def _reliability(bins: Sequence[Told]) -> str:
     markers = [
         Marker(
             (row["mean_probability"], row["frequency"]["value"]),
-            f"{row['films']:,} films: said {row['mean_probability']:.3f}, were {_interval(row['frequency'])}",
+            f"{row['films']:,} films: said {row['mean_probability']:.3f}, "
+            f"were {interval_text(row['frequency'])}",
             GREEN,
             (row["frequency"]["low"], row["frequency"]["high"]),
         )
@@ -136,33 +240,19 @@ def _comparison(told: Told) -> str:
             (
                 pair["group"],
                 f"{pair['films']:,}",
-                _interval(test["difference"] if test else None),
+                interval_text(test["difference"] if test else None),
                 f"{test['p_value']:.3g}" if test else "-",
                 *(f"{p_value:.3g}" for p_value in pair["mcnemar"].values()),
             )
         )
     names = (f"McNemar, {name}: p" for name in told["comparison"][0]["mcnemar"])
     head = ("Films of", "Films", "Difference of AUC", "DeLong: p", *names)
-    return f"<h2>Compared with {escape(told['compared_with'])}</h2>{table(head, rows)}"
-
-
-def _worst(films: Sequence[Told]) -> str:
-    if not films:
-        return ""
-    rows = (
-        (
-            film["path"],
-            film["source"],
-            "pneumonia" if film["target"] else "none",
-            f"{film['probability']:.4f}",
-        )
-        for film in films
-    )
-    return "<h2>Farthest from the truth</h2>" + table(("Film", "Source", "Truth", "Probability"), rows)
+    return f'<h2 id="compared">Compared with {escape(told["compared_with"])}</h2>{table(head, rows)}'
 
 
 def _failures(failures: Sequence[Told]) -> str:
     if not failures:
         return ""
     rows = ((failure["path"], failure["status"], failure["reason"]) for failure in failures)
-    return f"<h2>{len(failures):,} films without a score</h2>{table(('Film', 'Status', 'Reason'), rows)}"
+    listed = table(("Film", "Status", "Reason"), rows)
+    return f'<h2 id="failures">{len(failures):,} films without a score</h2>{listed}'

@@ -4,26 +4,19 @@ The page holds pictures, numbers, and what the model is and is not for. Of the f
 that the caller gave, format, size and view; nothing of the patient is known here.
 """
 
-import base64
 from collections.abc import Iterable, Sequence
 from html import escape
-from io import BytesIO
 from urllib.parse import quote
 
-from PIL import Image
-
-from pneumoscope.report.overlay import EVIDENCE_BOX, FILM_BOX
+from pneumoscope.report.entry import Entry, film_entry
 from pneumoscope.report.page import page, page_parts, table
+from pneumoscope.report.wording import PURPOSE, base_name, interval, percent, sentence
 from pneumoscope.runtime.bundle import Bundle
-from pneumoscope.runtime.card import Estimate
 from pneumoscope.runtime.film import Failure, Film, Record
+from pneumoscope.runtime.rule import OWN_THRESHOLD, Rule, point_rule
 
 __all__ = ["film_section", "render_film_page", "render_index_page", "render_job_page"]
 
-_PURPOSE = (
-    "Research use only; not a medical device. It must not be used to diagnose, treat or triage patients."
-)
-_JPEG_QUALITY = 90
 _STYLE = """
 .finding{font-size:1.3rem;margin:.5rem 0}.finding b{margin-right:1rem}.caution{color:#8a4b00;font-weight:600}
 .bar{position:relative;height:.6rem;background:#ddd;max-width:28rem;margin:.5rem 0}
@@ -38,16 +31,17 @@ section,table,figure{break-inside:avoid}section+section{break-before:page}
 """
 
 
-def render_film_page(result: Film | Failure, bundle: Bundle) -> str:
+def render_film_page(result: Film | Failure | Entry, bundle: Bundle, rule: Rule | None = None) -> str:
     """The page of one film.
 
     Args:
-        result: as scored, or why it was not.
+        result: as scored, or why it was not, or what was kept of either.
         bundle: that scored it.
+        rule: what decided the finding, where that was no operating point.
     """
     return page(
         _title("Film", bundle),
-        [_head("Chest film", bundle), film_section(result, bundle), _model(bundle)],
+        [_head("Chest film", bundle), film_section(result, bundle, rule), _model(bundle)],
         _STYLE,
     )
 
@@ -91,33 +85,36 @@ def render_index_page(
     return (part + "\n" for part in page_parts(_title("Films", bundle), rows(), _STYLE))
 
 
-def film_section(result: Film | Failure, bundle: Bundle) -> str:
+def film_section(result: Film | Failure | Entry, bundle: Bundle, rule: Rule | None = None) -> str:
     """One film's part of a page.
 
     Args:
-        result: as scored, or why it was not.
+        result: as scored, or why it was not, or what was kept of either.
         bundle: that scored it.
+        rule: what decided the finding, where that was no operating point.
     """
-    name = escape(_base_name(result.path))
-    if isinstance(result, Failure):
+    entry = result if isinstance(result, Entry) else film_entry(result)
+    record, card = entry.record, bundle.card
+    name = escape(base_name(str(record["path"])))
+    probability = record["probability"]
+    if not isinstance(probability, float):
         return (
-            f'<section><h2>{name}</h2><p class="finding"><b>No score</b> {escape(result.status)}</p>'
-            f"<p>{escape(_sentence(result.reason))}</p></section>"
+            f'<section><h2>{name}</h2><p class="finding"><b>No score</b> {escape(str(record["status"]))}</p>'
+            f"<p>{escape(sentence(str(record['reason'])))}</p></section>"
         )
-    card, radiograph = bundle.card, result.radiograph
-    point = next(each for key, each in card.operating_points.items() if key == result.operating_point)
-    view = f", view {escape(radiograph.view_position)}" if radiograph.view_position else ""
-    warnings = "".join(f"<li>{escape(_sentence(each))}</li>" for each in result.warnings)
+    rule = rule or point_rule(card, str(record["operating_point"]))
+    own = rule.name == OWN_THRESHOLD
+    called = "Threshold set by hand" if own else f"Operating point <b>{escape(rule.name)}</b>"
+    warnings = "".join(f"<li>{escape(sentence(each))}</li>" for each in entry.warnings)
     return (
-        f'<section><h2>{name}</h2><p class="note">{radiograph.format}, {radiograph.width} x '
-        f"{radiograph.height} pixels{view}</p>"
-        f'<p class="finding"><b>{escape(result.finding)}</b> probability of pneumonia '
-        f"{_percent(result.probability)}</p>{_bar(result)}"
-        f"<p>Operating point <b>{escape(result.operating_point)}</b>: {escape(card.labels[1])} from "
-        f"{_percent(point.threshold)}. Measured on {escape(point.split)}: sensitivity "
-        f"{_interval(point.sensitivity)} and specificity {_interval(point.specificity)}.</p>"
+        f'<section><h2>{name}</h2><p class="note">{escape(entry.description)}</p>'
+        f'<p class="finding"><b>{escape(str(record["finding"]))}</b> probability of pneumonia '
+        f"{percent(probability)}</p>{_bar(probability, rule.threshold)}"
+        f"<p>{called}: {escape(card.labels[1])} from "
+        f"{percent(rule.threshold)}. Measured on {escape(rule.split)}: sensitivity "
+        f"{interval(rule.sensitivity)} and specificity {interval(rule.specificity)}.</p>"
         + (f'<div class="caution">Mind this:<ul>{warnings}</ul></div>' if warnings else "")
-        + _pictures(result)
+        + entry.pictures
         + "</section>"
     )
 
@@ -129,7 +126,7 @@ def _title(what: str, bundle: Bundle) -> str:
 def _head(title: str, bundle: Bundle) -> str:
     return (
         f'<h1>{escape(title)}</h1><p class="note">Scored with {escape(bundle.identity)}.</p>'
-        f'<p class="caution">{_PURPOSE}</p>'
+        f'<p class="caution">{PURPOSE}</p>'
     )
 
 
@@ -140,47 +137,17 @@ def _counted(records: Sequence[Record]) -> str:
 
 def _cells(record: Record) -> tuple[str, str, str]:
     probability = record["probability"]
-    said = _percent(probability) if isinstance(probability, float) else ""
-    return str(record["finding"] or record["status"]), said, _sentence(str(record["reason"] or ""))
+    said = percent(probability) if isinstance(probability, float) else ""
+    return str(record["finding"] or record["status"]), said, sentence(str(record["reason"] or ""))
 
 
-def _bar(film: Film) -> str:
+def _bar(probability: float, threshold: float) -> str:
     """Probability and threshold on a line from 0 to 100 %."""
     return (
-        f'<div class="bar" role="img" aria-label="probability {_percent(film.probability)}, threshold '
-        f'{_percent(film.threshold)}"><i style="width:{100 * film.probability:.2f}%"></i>'
-        f'<u style="left:{100 * film.threshold:.2f}%"></u></div>'
+        f'<div class="bar" role="img" aria-label="probability {percent(probability)}, threshold '
+        f'{percent(threshold)}"><i style="width:{100 * probability:.2f}%"></i>'
+        f'<u style="left:{100 * threshold:.2f}%"></u></div>'
     )
-
-
-def _pictures(film: Film) -> str:
-    """Both panels of the overlay, each as a picture of its own."""
-    overlay = film.overlay()
-    left, top, _, bottom = EVIDENCE_BOX
-    evidence = overlay.crop((left, top, overlay.width, bottom))  # the legend stands at its right
-    captions = (
-        (overlay.crop(FILM_BOX), "The film", "the film as read"),
-        (
-            evidence,
-            f"Evidence for pneumonia, 0 to {film.heatmap_limit:.3g} logit units on every film; "
-            "no outline of a lesion",
-            "the film with the evidence in colour, and the scale of the colours",
-        ),
-    )
-    figures = (
-        # Widths in proportion to the pictures' make their heights equal, the legend's strip included.
-        f'<figure style="flex-grow:{picture.width / picture.height:.3f}"><img alt="{alternative}" '
-        f'width="{picture.width}" height="{picture.height}" '
-        f'src="{_embedded(picture)}"><figcaption>{caption}</figcaption></figure>'
-        for picture, caption, alternative in captions
-    )
-    return f'<div class="pictures">{"".join(figures)}</div>'
-
-
-def _embedded(picture: Image.Image) -> str:
-    file = BytesIO()
-    picture.save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _model(bundle: Bundle) -> str:
@@ -190,14 +157,14 @@ def _model(bundle: Bundle) -> str:
         (
             name,
             f"{point.threshold:.4f}",
-            _interval(point.sensitivity),
-            _interval(point.specificity),
+            interval(point.sensitivity),
+            interval(point.specificity),
             point.split,
         )
         for name, point in card.operating_points.items()
     )
     measured = [
-        (each.split, f"{each.films:,}", f"{each.positives:,}", _interval(each.metrics.get("auc")))
+        (each.split, f"{each.films:,}", f"{each.positives:,}", interval(each.metrics.get("auc")))
         for each in card.evaluations
     ]
     trained = [
@@ -216,7 +183,7 @@ def _model(bundle: Bundle) -> str:
     )
     return (
         f"<section><h2>The model</h2><p>{escape(card.intended_use)}</p>"
-        f"<h3>What it is not for</h3><p>{_PURPOSE}</p><ul>{limits}</ul>"
+        f"<h3>What it is not for</h3><p>{PURPOSE}</p><ul>{limits}</ul>"
         f"<h3>Who was in its training films</h3><p>{escape(card.intended_population)}</p>"
         + table(("Source", "Films", "Licence"), trained)
         + "<h3>Operating points</h3>"
@@ -228,38 +195,6 @@ def _model(bundle: Bundle) -> str:
         )
         + f'<p class="note">In brackets: 95 % intervals.</p><div class="told">{facts}</div></section>'
     )
-
-
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "-"
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
-
-
-def _percent(probability: float) -> str:
-    """A share in percent with one decimal; certainty, 0 or 100, is never claimed.
-
-    >>> _percent(0.5), _percent(0.0001), _percent(0.9999)
-    ('50.0 %', 'below 0.1 %', 'over 99.9 %')
-    """
-    if probability < 0.001:
-        return "below 0.1 %"
-    return "over 99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
-
-
-def _sentence(text: str) -> str:
-    """A text as a sentence.
-
-    >>> _sentence("it is empty; send it again")
-    'It is empty; send it again.'
-    """
-    return text[:1].upper() + text[1:] + ("" if not text or text.endswith(".") else ".")
-
-
-def _base_name(path: str) -> str:
-    """The last part of a path, without characters that no text may hold."""
-    name = path.replace("\\", "/").rsplit("/", 1)[-1] or path
-    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _url(name: str) -> str:

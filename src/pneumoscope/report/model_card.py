@@ -1,7 +1,8 @@
 """README.md of a bundle: the model card, written from card.json and nothing else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from pneumoscope.report.markdown import markdown_table
 from pneumoscope.runtime.card import Card, Estimate, Evaluation
 
 __all__ = ["render_model_card"]
@@ -39,16 +40,6 @@ def render_model_card(card: Card) -> str:
     return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
 
-def _cell(text: object) -> str:
-    """Text that cannot break a table's row."""
-    return " ".join(str(text).split()).replace("|", "\\|")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
-
-
 def _with_interval(estimate: Estimate | None) -> str:
     if estimate is None:
         return "-"
@@ -73,7 +64,7 @@ def _details(card: Card) -> str:
         ("Training manifest, SHA-256", f"`{card.training_manifest_sha256}`"),
         ("Code revision", f"`{card.code_revision}`"),
     ]
-    return f"# {card.name}\n\n{_table(('', ''), rows)}"
+    return f"# {card.name}\n\n{markdown_table(('', ''), rows)}"
 
 
 def _use(card: Card) -> str:
@@ -102,7 +93,7 @@ def _operating_points(card: Card) -> str:
         f"A film is {card.labels[1]} where its calibrated probability is at least the threshold. Thresholds "
         "belong to this version only. In brackets: 95 % intervals, which count patients, not films; a film "
         "of an unknown patient counts as one patient.\n\n"
-        f"{_table(head, rows)}"
+        f"{markdown_table(head, rows)}"
     )
 
 
@@ -130,10 +121,10 @@ def _evaluations(evaluations: Sequence[Evaluation]) -> str:
         for name in _POINT_PURPOSE
         if any(f"{metric}@{name}" in each.metrics for metric in _RATES)
     ]
-    text = f"## Measured\n\n{_held_back(evaluations)}\n\n{_table(head, rows)}"
+    text = f"## Measured\n\n{_held_back(evaluations)}\n\n{markdown_table(head, rows)}"
     if points:
         point_head = ("films of", "operating point", "sensitivity", "specificity", "accuracy", "F1")
-        text += f"\n\n{_table(point_head, points)}"
+        text += f"\n\n{markdown_table(point_head, points)}"
     commands = "\n".join(dict.fromkeys(each.command for each in evaluations))
     return f"{text}\n\nMeasured by:\n\n```\n{commands}\n```"
 
@@ -157,7 +148,7 @@ def _training(card: Card) -> str:
     columns = list(dict.fromkeys(key for source in card.training_data for key in source))
     rows = [[source.get(column, "-") for column in columns] for source in card.training_data]
     return (
-        f"## Training data\n\n{_table(columns, rows)}\n\n"
+        f"## Training data\n\n{markdown_table(columns, rows)}\n\n"
         "No film is part of this bundle. The resolved training recipe is in `card.json`."
     )
 

@@ -14,24 +14,27 @@ The colours follow one absolute scale, from 0 to the bundle's `heatmap_limit`: a
 own film. What speaks against pneumonia (negative evidence) is left uncoloured.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from pneumoscope.errors import RejectedFilmError
-from pneumoscope.image.prepare import Geometry, PrepareParameters, make_plate
-from pneumoscope.image.radiograph import Radiograph
 from pneumoscope.report.colour import blend
-from pneumoscope.report.contour import contour_coverage, smooth_cells
+from pneumoscope.report.display import (
+    CONTOUR_SHARE,
+    SHOWN_PERCENTILES,
+    contour_strokes,
+    displayed,
+    scored_part,
+    shown_evidence,
+)
 from pneumoscope.report.typeface import fit, typeface, wrap
 
 if TYPE_CHECKING:
     from pneumoscope.runtime.film import Film
 
-__all__ = ["CANVAS_SIZE", "CONTOUR_SHARE", "EVIDENCE_BOX", "FILM_BOX", "LEGEND_BOX", "render_overlay"]
+__all__ = ["CANVAS_SIZE", "EVIDENCE_BOX", "FILM_BOX", "LEGEND_BOX", "render_overlay"]
 
 CANVAS_SIZE = (1728, 972)
 """Width and height of every overlay, pixels: 16 to 9."""
@@ -41,23 +44,17 @@ EVIDENCE_BOX = (824, 104, 1592, 872)
 """Left, top, right, bottom of the panel with the evidence over the film."""
 LEGEND_BOX = (1612, 146, 1648, 826)
 """Left, top, right, bottom of the colour bar; its bottom is 0, its top the bundle's limit."""
-CONTOUR_SHARE = 0.5
-"""The contour runs at this share of the bundle's limit."""
 
 _LEFT, _RIGHT = FILM_BOX[0], CANVAS_SIZE[0] - FILM_BOX[0]
 _PANEL = FILM_BOX[2] - FILM_BOX[0]
 
 _GROUND = (13, 15, 18)
-_BLACK = (0, 0, 0)
 _WHITE = (255, 255, 255)
 _TEXT = (238, 240, 242)
 _QUIET = (163, 170, 178)
 _TROUGH = (52, 57, 64)
 _MARK = (122, 190, 255)
 _CAUTION = (255, 200, 87)
-
-_DISPLAY = PrepareParameters(size=_PANEL, fit="letterbox", intensity="percentile", resample="lanczos")
-_DISPLAY_AS_STORED = _DISPLAY.model_copy(update={"intensity": "as-stored"})
 
 
 def render_overlay(film: "Film") -> Image.Image:
@@ -69,16 +66,13 @@ def render_overlay(film: "Film") -> Image.Image:
     Returns:
         RGB image of `CANVAS_SIZE`, whatever the size of the film.
     """
-    grey, shown = _displayed(film.radiograph)
+    grey, shown = displayed(film.radiograph, _PANEL)
     canvas = Image.new("RGB", CANVAS_SIZE, _GROUND)
     canvas.paste(Image.fromarray(grey), FILM_BOX[:2])
     canvas.paste(Image.fromarray(grey), EVIDENCE_BOX[:2])
-    top, left, height, width = _scored_part(film.geometry, shown)
+    top, left, height, width = scored_part(film.geometry, shown)
     part = grey[top : top + height, left : left + width]
-    # Carried to the panel directly: a map at the film's own size may hold many megapixels.
-    evidence = replace(film.geometry, film_size=part.shape, film_box=(0, 0, height, width)).to_film(
-        smooth_cells(film.cam)
-    )
+    evidence = shown_evidence(film, height, width)
     overlaid = _with_evidence(part, evidence, film.heatmap_limit)
     canvas.paste(Image.fromarray(overlaid), (EVIDENCE_BOX[0] + left, EVIDENCE_BOX[1] + top))
     draw = ImageDraw.Draw(canvas)
@@ -89,29 +83,11 @@ def render_overlay(film: "Film") -> Image.Image:
     return canvas
 
 
-def _displayed(radiograph: Radiograph) -> tuple[NDArray[np.uint8], Geometry]:
-    """The film as shown, (768, 768) uint8: its own percentiles are black and white, padding is black."""
-    try:
-        return make_plate(radiograph, _DISPLAY)
-    except RejectedFilmError:
-        # A film of two grey levels leaves the percentiles nothing to stretch.
-        return make_plate(radiograph, _DISPLAY_AS_STORED)
-
-
-def _scored_part(scored: Geometry, shown: Geometry) -> tuple[int, int, int, int]:
-    """Top, left, height, width on the panel of the part of the film that the network was given."""
-    film_top, film_left, film_height, film_width = scored.film_box
-    top, left = (round(at) for at in shown.point_to_plate(film_top, film_left))
-    bottom, right = (round(at) for at in shown.point_to_plate(film_top + film_height, film_left + film_width))
-    return top, left, max(1, bottom - top), max(1, right - left)
-
-
 def _with_evidence(grey: NDArray[np.uint8], evidence: NDArray[np.float32], limit: float) -> NDArray[np.uint8]:
     """The film with colours and contour, a white line in a dark one: (H, W, 3) uint8."""
     picture = blend(grey, evidence, limit).astype(np.float32)
-    for width, colour, opacity in ((4.5, _BLACK, 0.5), (2.2, _WHITE, 1.0)):
-        cover = opacity * contour_coverage(evidence, CONTOUR_SHARE * limit, width)[..., None]  # (H, W, 1)
-        picture += cover * (np.asarray(colour, dtype=np.float32) - picture)
+    for opacity, colour in contour_strokes(evidence, limit, _PANEL):
+        picture += opacity[..., None] * (np.float32(colour) - picture)  # (H, W, 1) times (H, W, 3)
     return np.rint(picture).astype(np.uint8)
 
 
@@ -171,7 +147,7 @@ def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, limit: float) -
 
 
 def _draw_footer(draw: ImageDraw.ImageDraw, limit: float, warnings: tuple[str, ...]) -> None:
-    black, white = _DISPLAY.percentiles
+    black, white = SHOWN_PERCENTILES
     caption = f"film, shown from its {black:g}th to its {white:g}th percentile"
     draw.text((_LEFT, 898), caption, _QUIET, typeface(20), anchor="ls")
     caption = f"evidence for pneumonia; the line runs at {CONTOUR_SHARE * limit:.3g}"

@@ -1,0 +1,257 @@
+"""The page of results as Markdown: every figure on it comes from the values that it is given."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pneumoscope.report.markdown import markdown_table
+
+__all__ = ["render_results_page"]
+
+Told = Mapping[str, Any]
+
+_METRICS = {
+    "auc": "AUC",
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "brier": "Brier",
+    "expected_calibration_error": "calibration error",
+}
+_LADDER_GROUPS = 2
+_INTERVALS = (
+    "In brackets: 95 % intervals that count patients, not films (AUC by DeLong with patients as clusters, "
+    "shares by Wilson at the effective number of films, F1, Brier and calibration error by 2,000 bootstrap "
+    "resamples of patients); a film of an unknown patient counts as one patient."
+)
+
+
+def render_results_page(told: Told, command: str) -> str:
+    """The page; equal values give equal text.
+
+    Args:
+        told: what `pneumoscope.release.results.gather_results` gives, or the same read back from JSON.
+        command: that wrote the page.
+    """
+    sections = (
+        _head(told, command),
+        _missing(told),
+        _films(told),
+        _ladder(told),
+        _costs(told),
+        _groups(told),
+        _comparisons(told),
+        *(_points(points, told) for points in told["points"]),
+        _left_out(told),
+        _commands(told),
+    )
+    return "\n\n".join(section.strip() for section in sections if section) + "\n"
+
+
+def _interval(estimate: Told | None, digits: int = 3) -> str:
+    if estimate is None:
+        return "-"
+    value, low, high = (f"{estimate[key]:.{digits}f}" for key in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _p_value(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _head(told: Told, command: str) -> str:
+    paragraphs = [
+        f"# {told['title']}",
+        f"*Written by `{command}` from run records and evaluations; no figure on this page was typed.*",
+        *told["introduction"],
+        f"Split: {told['split']}, of the manifest with SHA-256 `{told['manifest_sha256']}`. Temperature and "
+        "thresholds of every network were fixed on validation films; findings are made at its "
+        f"{told['operating_point']} operating point. {_INTERVALS}",
+    ]
+    return "\n\n".join(paragraphs)
+
+
+def _missing(told: Told) -> str:
+    if not told["missing"]:
+        return ""
+    return "## Not here\n\n" + "\n".join(f"- {sentence}" for sentence in told["missing"])
+
+
+def _films(told: Told) -> str:
+    head = list(dict.fromkeys(key for row in told["films"] for key in row))
+    rows = [
+        [_count(row[key]) if isinstance(row[key], int) else row[key] for key in head] for row in told["films"]
+    ]
+    return (
+        "## Films\n\nNo patient and no copy of a film stands in two splits. A network may leave sources and "
+        f"labels out.\n\n{markdown_table(head, rows)}"
+    )
+
+
+def _figures_table(rows: Iterable[Told], titles: Mapping[str, str]) -> str:
+    head = ("network", *_METRICS.values())
+    lines = [
+        (titles[row["entry"]], *(_interval(row["metrics"].get(metric)) for metric in _METRICS))
+        for row in rows
+    ]
+    return markdown_table(head, lines)
+
+
+def _group(group: Told, titles: Mapping[str, str], level: str) -> str:
+    if not group["rows"]:
+        return ""
+    first = group["rows"][0]
+    films, positives = first["films"], first["positives"]
+    counts = (
+        f"{_count(films)} films of {_count(first['patients'])} patients, {_count(positives)} with pneumonia."
+    )
+    unseen = "" if group["trained"] else "No network was trained on films of these sources."
+    note = " ".join(text for text in (counts, unseen, group["note"]) if text)
+    return f"{level} {group['name']}\n\n{note}\n\n{_figures_table(group['rows'], titles)}"
+
+
+def _ladder(told: Told) -> str:
+    groups = [_group(group, told["entries"], "###") for group in told["groups"][:_LADDER_GROUPS]]
+    if not any(groups):
+        return ""
+    text = "## The ladder\n\n" + "\n\n".join(group for group in groups if group)
+    if told["reported"]:
+        rows = [
+            (row["title"], *(f"{row[metric]:.4f}" for metric in ("auc", "accuracy", "f1")))
+            for row in told["reported"]
+        ]
+        table = markdown_table(("network", "AUC", "accuracy", "F1"), rows)
+        text += f"\n\n### Reported by others\n\n{told['reported_note']}\n\n{table}"
+    return text
+
+
+def _costs(told: Told) -> str:
+    if not told["costs"]:
+        return ""
+    head = (
+        "network",
+        "architecture",
+        "parameters",
+        "multiply-adds per film",
+        "films trained on, at pixels",
+        "precision",
+        "seconds",
+        "on",
+        "validation AUC",
+    )
+    rows = [
+        (
+            told["entries"][cost["entry"]],
+            f"`{cost['network']}`",
+            f"{cost['parameters'] / 1e6:.2f} million",
+            f"{cost['multiply_adds'] / 1e9:.2f} billion",
+            ", ".join(f"{_count(films)} at {size}" for size, films in cost["films_by_size"]),
+            cost["precision"],
+            _count(cost["seconds"]),
+            f"{cost['device']}, {cost['processes']} process{'es' if cost['processes'] > 1 else ''}",
+            "-" if cost["metric"] is None else f"{cost['metric']:.3f}",
+        )
+        for cost in told["costs"]
+    ]
+    return (
+        "## What training cost\n\nA film counts every time that it is drawn. Multiply-adds are of convolutions "
+        "and linear units, at the size of the bundle. Seconds are those of the run's record: training and "
+        "validation, on a machine that did other work too. The validation AUC chose the epoch, pooled or as "
+        f"the mean over sources, as the recipe says. An ensemble costs what its members cost.\n\n"
+        f"{markdown_table(head, rows)}"
+    )
+
+
+def _groups(told: Told) -> str:
+    groups = [_group(group, told["entries"], "###") for group in told["groups"][_LADDER_GROUPS:]]
+    texts = [group for group in groups if group]
+    return "## Per source and population\n\n" + "\n\n".join(texts) if texts else ""
+
+
+def _comparisons(told: Told) -> str:
+    if not told["comparisons"]:
+        return ""
+    titles = told["entries"]
+    head = ("first", "second", "films of", "films", "AUC, first minus second", "p (DeLong)", "p (McNemar)")
+    rows = [
+        (
+            titles[row["first"]],
+            titles[row["second"]],
+            row["group"],
+            _count(row["films"]),
+            _interval(row["auc"], 4),
+            _p_value(row["p_auc"]),
+            _p_value(row["p_mcnemar"]),
+        )
+        for row in told["comparisons"]
+    ]
+    return (
+        "## Film by film\n\nMcNemar's test asks whether the findings of both are right equally often. The "
+        f"p-values are not corrected for their number.\n\n{markdown_table(head, rows)}"
+    )
+
+
+def _points(points: Told, told: Told) -> str:
+    head = ("films of", "operating point", "threshold", "sensitivity", "specificity", "accuracy", "F1")
+    rows = [
+        (
+            row["group"],
+            row["point"],
+            f"{row['threshold']:.4f}",
+            *(_interval(row["metrics"].get(key)) for key in ("sensitivity", "specificity", "accuracy", "f1")),
+        )
+        for row in points["rows"]
+    ]
+    title = told["entries"][points["entry"]]
+    return f"## Operating points of: {title}\n\n{markdown_table(head, rows)}"
+
+
+def _left_out(told: Told) -> str:
+    rows = told["left_out"]
+    if not rows:
+        return ""
+    head = (
+        "network",
+        "films of",
+        "films",
+        "AUC, never trained on them",
+        "sensitivity",
+        "specificity",
+        "AUC, trained on them",
+        "difference",
+    )
+    lines = [
+        (
+            told["entries"][row["entry"]],
+            row["group"],
+            _count(row["films"]),
+            *(_interval(row["metrics"].get(key)) for key in ("auc", "sensitivity", "specificity")),
+            _interval((row.get("reference") or {"metrics": {}})["metrics"].get("auc")),
+            _interval((row.get("difference") or {}).get("auc")),
+        )
+        for row in rows
+    ]
+    return (
+        "## One source left out\n\nEach network was trained, calibrated and given its threshold without a "
+        f"source, and is measured on it.\n\n{markdown_table(head, lines)}"
+    )
+
+
+def _commands(told: Told) -> str:
+    titles = told["entries"]
+    blocks = [
+        f"### {titles[name]}: `{name}`\n\n```sh\n{lines}\n```"
+        for name, lines in ((name, "\n".join(commands)) for name, commands in told["commands"].items())
+    ]
+    return (
+        "## Commands\n\nFrom the manifest (`pneumoscope data build`) to the evaluation; `DIR` holds the films as "
+        "downloaded. The same as one command, for everything that is not there yet or for one entry by its name:\n\n"
+        "```sh\npneumoscope results --films DIR --commands | sh -e\n"
+        "pneumoscope results --films DIR --commands --entry NAME | sh -e\n```\n\n" + "\n\n".join(blocks)
+    )
