@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pneumoscope.models.pooled import PooledClassifier
 
-__all__ = ["OPSET", "to_onnx"]
+__all__ = ["OPSET", "lung_network_to_onnx", "to_onnx"]
 
 # The newest operator set that every onnxruntime we accept (1.22 and later) runs, and that the exporter
 # converts to without leaving operators behind.
@@ -50,8 +50,21 @@ def to_onnx(model: PooledClassifier, size: int) -> bytes:
     Returns:
         The file's content, opset `OPSET`.
     """
-    network = _WithMap(copy.deepcopy(model)).float().cpu().eval()
-    network = network.to(memory_format=torch.contiguous_format)
+    return _exported(_WithMap(copy.deepcopy(model)), size, ["logit", "cam"])
+
+
+def lung_network_to_onnx(network: nn.Module, size: int) -> bytes:
+    """Export the network that finds lungs: `film` (B, 1, S, S) float32 grey to `lungs` (B, S, S) logits.
+
+    Args:
+        network: in any mode; it is left as it was.
+        size: S, pixels.
+    """
+    return _exported(copy.deepcopy(network), size, ["lungs"])
+
+
+def _exported(network: nn.Module, size: int, outputs: list[str]) -> bytes:
+    network = network.float().cpu().eval().to(memory_format=torch.contiguous_format)
     # Two films, since a batch of one would be taken for a constant.
     example = torch.zeros((2, 1, size, size))
     with torch.no_grad():
@@ -59,7 +72,7 @@ def to_onnx(model: PooledClassifier, size: int) -> bytes:
             network,
             (example,),
             input_names=["film"],
-            output_names=["logit", "cam"],
+            output_names=outputs,
             dynamic_shapes={"film": {0: torch.export.Dim("batch")}},
             opset_version=OPSET,
             dynamo=True,

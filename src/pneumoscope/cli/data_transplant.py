@@ -15,17 +15,32 @@ def transplant(
     manifest: Annotated[Path, typer.Option(help="manifest.parquet, as `data build` wrote it.")],
     root: Annotated[Path, typer.Option(help="Folder that the manifest's paths are relative to.")],
     out: Annotated[Path, typer.Option(help="Folder for films and their own manifest.parquet.")],
-    cut_source: Annotated[
-        str, typer.Option(metavar="NAME", help="Data set of films that were cut to the lungs.")
-    ] = "rsna-lungs",
-    whole_source: Annotated[
-        str, typer.Option(metavar="NAME", help="Data set that holds some of the same films whole.")
+    donor: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Data set whose lungs are taken; may be repeated.",
+            show_default="rsna-lungs, covid19-radiography",
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(metavar="NAME", help="Data set whose whole normal films they go into.")
     ] = "covid19-radiography",
-    copies: Annotated[int, typer.Option(min=1, help="Films to make of each cut film.")] = 2,
+    cut: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Donors that are black outside the lungs.", show_default="rsna-lungs"
+        ),
+    ] = None,
+    copies: Annotated[int, typer.Option(min=1, help="Films to make of each donor.")] = 1,
+    most: Annotated[
+        int | None,
+        typer.Option(min=1, help="Donors of one source and label, drawn at random; all if not given."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Draws other hosts and other fillings.", min=0)] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core if not given.")] = None,
 ) -> None:
-    """Put the lungs of cut films into whole normal ones, so that being cut does not tell the label.
+    """Put the lungs of films into whole normal ones, so that nothing but the lungs tells the label.
 
     Only training films are used. Train on both: --manifest BUILT --root ROOT --manifest OUT --root OUT
     """
@@ -38,9 +53,11 @@ def transplant(
             rows,
             root,
             out,
-            cut_source=cut_source,
-            whole_source=whole_source,
+            donor_sources=donor or ["rsna-lungs", "covid19-radiography"],
+            cut_sources=cut or ["rsna-lungs"],
+            host_source=host,
             copies=copies,
+            most=most,
             seed=seed,
             workers=workers,
             progress=progress,

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -21,13 +22,17 @@ _VERBS = {
     "models": ("pneumoscope.cli.models", "models"),
     "data": ("pneumoscope.cli.data", "app"),
     "train": ("pneumoscope.cli.train", "train"),
+    "train-lungs": ("pneumoscope.cli.train_lungs", "train_lungs"),
     "evaluate": ("pneumoscope.cli.evaluate", "evaluate"),
+    "evaluate-map": ("pneumoscope.cli.evaluate_map", "evaluate_map"),
     "export": ("pneumoscope.cli.export", "export"),
+    "results": ("pneumoscope.cli.results", "results"),
     "serve": ("pneumoscope.cli.serve", "serve"),
     "export-space": ("pneumoscope.cli.export_space", "export_space"),
 }
 
 _EXTRA_OF = {
+    "captum": "dev",
     "data_store": "sample",
     "gradio": "web",
     "packaging": "web",
@@ -96,6 +101,8 @@ def main() -> None:
     else that stopped it; 130 interrupted.
     """
     _accept_any_file_name()
+    # Pydantic would search every installed package for plugins to it, which takes longer than scoring a film.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         app(prog_name="pneumoscope")
     except PneumoscopeError as error:

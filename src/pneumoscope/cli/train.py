@@ -14,6 +14,7 @@ from pneumoscope.errors import DataError
 
 if TYPE_CHECKING:
     from pneumoscope.data.cache import PlateCache
+    from pneumoscope.data.lung_masks import LungMasks
     from pneumoscope.data.manifest import ManifestRow
     from pneumoscope.image.read import FilmRoot
     from pneumoscope.training.distributed import Processes
@@ -99,12 +100,13 @@ def train(
         path = out or Path("runs") / chosen.name
         directory = RunDirectory(path, chosen, digest, processes, resume=resume)
         caches = _caches(chosen, used, films.root, cache or beside[0] / "cache", processes, workers)
+        lungs = _lungs(chosen, used, caches, cache or beside[0] / "cache", processes, workers)
         if processes.leads:
             _say_what_it_trains_on(chosen, used)
             for warning in warnings:
                 print(f"warning: {warning}", file=sys.stderr)
         with _progress(shown=processes.leads and sys.stderr.isatty()) as observer:
-            summary = run_training(chosen, used, caches, directory, processes, observer=observer)
+            summary = run_training(chosen, used, caches, directory, processes, lungs=lungs, observer=observer)
         if processes.leads:
             metric, epoch = summary["selected_metric"], summary["selected_epoch"]
             reached = "no validation AUC" if metric is None else f"validation AUC {metric:.4f}"
@@ -128,6 +130,27 @@ def _caches(
             build_cache(rows, root, prepare, directory / cache_name(prepare), workers=workers)
     processes.wait()
     return {size: PlateCache.open(directory / cache_name(prepare)) for size, prepare in parameters.items()}
+
+
+def _lungs(
+    recipe: "Recipe",
+    rows: "list[ManifestRow]",
+    caches: "dict[int, PlateCache]",
+    directory: Path,
+    processes: "Processes",
+    workers: int | None,
+) -> "LungMasks | None":
+    """Lungs of the films to train on, where the recipe asks for them; rank 0 finds those that are missing."""
+    if recipe.loss.outside_weight == 0:
+        return None
+    from pneumoscope.data.lung_masks import LungMasks, find_lungs
+
+    cache = caches[min(caches)]
+    path = directory / f"lungs-{cache.parameters.fit}.npz"
+    if processes.leads:
+        find_lungs([row.sha256 for row in rows if row.split == "train"], cache, path, workers=workers)
+    processes.wait()
+    return LungMasks.open(path)
 
 
 def _audit_warnings(audit: Path | None, beside: list[Path], manifest_sha256: str) -> list[str]:

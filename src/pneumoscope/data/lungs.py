@@ -1,26 +1,39 @@
-"""Lungs of a film that was cut to them: where they are, whose they are, and how they go into another film."""
+"""Lungs of a film: where they are on one that was cut to them, and how they go into another film."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["Transplant", "lung_mask", "texture_agreement", "transplant"]
+__all__ = ["Box", "Mask", "Transplant", "largest_two", "lung_mask", "texture_agreement", "transplant"]
 
 Mask = NDArray[np.bool_]
 Grey = NDArray[np.float32]
+Box = tuple[float, float, float, float]
 
 _OUTSIDE = 8  # grey levels: JPEG leaves up to this around a cut
 _SMALLEST_PART = 0.023  # share of the film; smaller pieces are stray
-_SMALLEST_GAP = 60  # pixels
+_SMALLEST_LUNG = 0.01  # share of the film; a collapsed lung may be this small
+_SMALLEST_GAP = 0.0012  # share of the film
+_TONES = (2.0, 99.0)  # percentiles of a lung's grey that are made to agree
+_GAIN = (0.5, 1.8)  # a hazy lung must stay hazy
+_MARGIN = 8  # pixels around the lungs that blurring reaches
 
 
 @dataclass(frozen=True, slots=True)
 class Transplant:
-    """Grey values of a made film, (S, S) uint8, and the share of its boxes that shows what they mark."""
+    """A made film.
+
+    Attributes:
+        film: (S, S) uint8.
+        boxes: (x, y, width, height) in fractions of the film, moved with the lungs.
+        covered: share of the boxes' area that shows what they mark; 1 without boxes.
+    """
 
     film: NDArray[np.uint8]
+    boxes: tuple[Box, ...]
     covered: float
 
 
@@ -40,6 +53,21 @@ def lung_mask(cut: NDArray[np.uint8]) -> Mask:
     sizes = np.bincount(parts.ravel())
     large = np.flatnonzero(sizes > _SMALLEST_PART * cut.size)
     return np.isin(parts, large[large > 0])
+
+
+def largest_two(lungs: Mask) -> Mask:
+    """The two largest pieces of a mask, if they are as large as a lung.
+
+    >>> largest_two(np.array([[True, False, True, False, True, True]])).astype(int).tolist()
+    [[1, 0, 0, 0, 1, 1]]
+    """
+    parts, count = ndimage.label(lungs)
+    if count == 0:
+        return lungs
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    order = np.argsort(-sizes, kind="stable")[:2]
+    return np.isin(parts, order[sizes[order] > _SMALLEST_LUNG * lungs.size])
 
 
 def texture_agreement(whole: NDArray[np.uint8], cut: NDArray[np.uint8], lungs: Mask) -> float:
@@ -66,49 +94,145 @@ def texture_agreement(whole: NDArray[np.uint8], cut: NDArray[np.uint8], lungs: M
 
 
 def transplant(
-    cut: NDArray[np.uint8],
-    cut_lungs: Mask,
+    donor: NDArray[np.uint8],
+    donor_lungs: Mask,
     host: NDArray[np.uint8],
     host_lungs: Mask,
-    boxed: Mask,
+    boxes: Sequence[Box],
     generator: np.random.Generator,
 ) -> Transplant:
     """Put the lungs of one film into another.
 
+    The donor's lungs are stretched onto the rectangle of the host's, and every pixel of the host's lungs is
+    replaced: beyond its edge the donor's lung is continued by its nearest pixels. Its grey is moved a random
+    part of the way to where darkest and brightest lung agree with the host's. Where a cut removed what a
+    radiologist boxed (to a segmentation network a dense opacity looks like no lung), the gap is filled with a
+    cloud of soft-tissue grey.
+
     Args:
-        cut: (S, S) uint8, black outside the lungs.
-        cut_lungs: (S, S) bool, its lungs.
-        host: (S, S) uint8, whole normal film.
-        host_lungs: (S, S) bool, its lungs.
-        boxed: (S, S) bool, inside a radiologist's box on `cut`.
-        generator: of the filled opacities' grey and texture.
+        donor: (S, S) uint8; black outside the lungs, or a whole film.
+        donor_lungs: (S, S) bool, not empty.
+        host: (S, S) uint8, whole film.
+        host_lungs: (S, S) bool, not empty.
+        boxes: of a radiologist on `donor`, (x, y, width, height) in fractions of the film.
+        generator: of grey scale and filled opacities.
     """
-    side = cut.shape[0]
-    inside = cut_lungs.astype(np.float32)
-    donor = cut * inside
-    near = ndimage.gaussian_filter(inside, side / 80)
-    # Beyond its edge a cut film is continued by the mean of its own neighbourhood: no dark rim.
-    donor = np.where(cut_lungs, donor, ndimage.gaussian_filter(donor, side / 80) / np.maximum(near, 1e-3))
-    share = ndimage.gaussian_filter(ndimage.binary_erosion(cut_lungs).astype(np.float32), side / 130)
-    share = np.where(near > 1e-3, share, 0.0)
-    film = host * (1 - share) + donor * share
-    shown = cut_lungs
-    gap = boxed & ~cut_lungs & ndimage.binary_dilation(host_lungs, iterations=2)
-    if gap.sum() > _SMALLEST_GAP:
-        film = _fill(film, gap, host, host_lungs, generator)
-        shown = cut_lungs | gap
-    covered = float((boxed & shown).sum() / boxed.sum()) if boxed.any() else 1.0
-    return Transplant(np.clip(np.rint(film), 0, 255).astype(np.uint8), covered)
-
-
-def _fill(
-    film: Grey, gap: Mask, host: NDArray[np.uint8], host_lungs: Mask, generator: np.random.Generator
-) -> Grey:
-    """Cloud a gap with the grey of the host's soft tissue between and around its lungs."""
     side = host.shape[0]
-    rows, columns = np.nonzero(host_lungs)
-    around = host[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    level = np.percentile(around, generator.uniform(60, 85))
+    seat = _Seat(_rectangle(donor_lungs), _rectangle(host_lungs), side)
+    rows, columns = seat.window
+    moved, inside = seat.move(donor.astype(np.float32)), seat.move(donor_lungs.astype(np.float32)) > 0.5
+    lungs = host_lungs[rows, columns]
+    into = host[rows, columns].astype(np.float32)
+    moved = _tone(moved, donor[donor_lungs], host[host_lungs], generator.uniform(0, 1))
+    own = _shrunk(inside)
+    filled = _continued(moved, own, side)
+    seen = lungs | inside
+    share = np.where(
+        seen, np.clip(2 * ndimage.gaussian_filter(seen.astype(np.float32), side / 110) - 1, 0, 1), 0
+    )
+    window = into * (1 - share) + filled * share
+    moved_boxes = tuple(box for box in map(seat.move_box, boxes) if box[2] > 0 and box[3] > 0)
+    boxed = _inside_boxes(moved_boxes, side)[rows, columns]
+    gap = boxed & ~own & ndimage.binary_dilation(lungs, iterations=2)
+    if gap.sum() > _SMALLEST_GAP * side * side:
+        window = _cloud(window, gap, into, side, generator)
+        seen = seen | gap
+    film = host.astype(np.float32)
+    film[rows, columns] = window
+    covered = float((boxed & seen).sum() / boxed.sum()) if boxed.any() else 1.0 - bool(boxes)
+    return Transplant(np.clip(np.rint(film), 0, 255).astype(np.uint8), moved_boxes, covered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """How the donor's rectangle (top, bottom, left, right) comes to lie on the host's, on (S, S) films."""
+
+    donor: tuple[int, int, int, int]
+    host: tuple[int, int, int, int]
+    side: int
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Donor's pixels per pixel of the host, down and across."""
+        (top, bottom, left, right), (host_top, host_bottom, host_left, host_right) = self.donor, self.host
+        return (bottom - top) / (host_bottom - host_top), (right - left) / (host_right - host_left)
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """The host's rectangle with a margin: nothing else of the film changes."""
+        top, bottom, left, right = self.host
+        margin = _MARGIN
+        return (
+            slice(max(0, top - margin), min(self.side, bottom + margin)),
+            slice(max(0, left - margin), min(self.side, right + margin)),
+        )
+
+    def move(self, film: Grey) -> Grey:
+        """What of the donor comes to lie in the window."""
+        rows, columns = self.window
+        down, across = self.scale
+        offset = (
+            self.donor[0] + (rows.start - self.host[0]) * down,
+            self.donor[2] + (columns.start - self.host[2]) * across,
+        )
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        moved = ndimage.affine_transform(film, (down, across), offset, output_shape=shape, order=1)
+        return np.asarray(moved, dtype=np.float32)
+
+    def move_box(self, box: Box) -> Box:
+        """The same for a box, cut off at the film's edge."""
+        down, across = self.scale
+        x, y, width, height = (value * self.side for value in box)
+        left = np.clip((x - self.donor[2]) / across + self.host[2], 0, self.side)
+        right = np.clip((x + width - self.donor[2]) / across + self.host[2], 0, self.side)
+        top = np.clip((y - self.donor[0]) / down + self.host[0], 0, self.side)
+        bottom = np.clip((y + height - self.donor[0]) / down + self.host[0], 0, self.side)
+        left, top, width, height = (
+            round(float(value / self.side), 6) for value in (left, top, right - left, bottom - top)
+        )
+        return left, top, width, height
+
+
+def _rectangle(mask: Mask) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def _shrunk(inside: Mask) -> Mask:
+    """Without its rim, which a cut blurs; the whole where that would leave nothing."""
+    own = ndimage.binary_erosion(inside)
+    return own if own.any() else inside
+
+
+def _tone(film: Grey, own: NDArray[np.uint8], wanted: NDArray[np.uint8], strength: float) -> Grey:
+    """Grey moved `strength` of the way to where the percentiles of both lungs agree."""
+    low, high = np.percentile(own, _TONES)
+    low_wanted, high_wanted = np.percentile(wanted, _TONES)
+    gain = np.clip((high_wanted - low_wanted) / max(1.0, high - low), *_GAIN)
+    agreeing = (film - high) * gain + high_wanted
+    return np.asarray(film + strength * (agreeing - film), dtype=np.float32)
+
+
+def _continued(film: Grey, own: Mask, side: int) -> Grey:
+    """`film` where it is its own; elsewhere its nearest pixels, blurred."""
+    if not own.any():
+        return film
+    nearest = ndimage.distance_transform_edt(~own, return_distances=False, return_indices=True)
+    continued = film[tuple(nearest)]
+    return np.where(own, film, ndimage.gaussian_filter(continued, side / 64))
+
+
+def _inside_boxes(boxes: Sequence[Box], side: int) -> Mask:
+    mask = np.zeros((side, side), dtype=np.bool_)
+    for x, y, width, height in boxes:
+        top, bottom = round(y * side), round((y + height) * side)
+        mask[top:bottom, round(x * side) : round((x + width) * side)] = True
+    return mask
+
+
+def _cloud(film: Grey, gap: Mask, host: Grey, side: int, generator: np.random.Generator) -> Grey:
+    """Cloud a gap with the grey of the host's soft tissue between and around its lungs."""
+    level = np.percentile(host, generator.uniform(60, 85))
     grain = ndimage.gaussian_filter(generator.normal(size=host.shape).astype(np.float32), side / 27)
     cloud = np.clip(level + grain * (10.0 / grain.std()), 0, 255)
     share = ndimage.gaussian_filter(gap.astype(np.float32), side / 160 * generator.uniform(2, 5))

@@ -1,21 +1,20 @@
-"""Lungs of films that somebody cut to the lungs, put into whole normal films of the same source.
+"""Lungs of read films, put into other whole normal films.
 
-Where a source gives opacities only as cut films, and whole films only as normals, "whole" would mean "normal"
-to a model. A transplant is a whole film whose lungs, label and boxes come from a cut film, and whose
-everything else comes from a normal one: positives, other diseases and normals alike are made so, and none
-can be told by its surroundings. Where the cut removed what a radiologist boxed (to a segmentation network a
-dense opacity looks like no lung), the gap inside the box is filled with a dense cloud at soft-tissue grey.
-
-A host must exist whole and cut, so that its lungs are known; both are found by comparing pixels.
+Where a source gives opacities only as films cut to the lungs, and whole films only as normals, "whole" would
+mean "normal" to a model; where all films of a source are of one label, its style would mean that label. A
+transplant is a whole film whose lungs, label and boxes come from one film, and whose everything else comes
+from a normal one: positives, other diseases and normals alike are made so, and none can be told by its
+surroundings.
 """
 
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha256
 from io import BytesIO
-from json import loads
+from json import dumps, loads
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pneumoscope.data.lungs import Mask, lung_mask, texture_agreement, transplant
+from pneumoscope.data.lung_finder import LungFinder
+from pneumoscope.data.lungs import Mask, largest_two, lung_mask, transplant
 from pneumoscope.data.manifest import ManifestRow, write_manifest
 from pneumoscope.data.processes import processes
 from pneumoscope.errors import DataError, UsageError
@@ -33,19 +33,18 @@ from pneumoscope.image.read import read
 __all__ = ["SUFFIX", "transplant_films"]
 
 SUFFIX = "-transplants"
-"""Appended to the name of the source of cut films."""
+"""Appended to the name of the source of the lungs."""
 
 Plate = NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]
 Item = TypeVar("Item")
 
 _SIDE = 224
-_SAME_FILM = 0.4  # agreement of texture: with its own cut at least 0.6, with others at most 0.16
-_COARSE = 4  # lungs are compared on a grid this much coarser
-_CANDIDATES = 20  # best-fitting hosts per cut film to choose from
-_UNCOVERED_COST = 0.3  # weight of host lung that the cut film does not cover, when hosts are ranked
-_SHOWN = 0.5  # share of the boxes that must be there
 _AS_STORED = PrepareParameters(size=_SIDE, fit="stretch", intensity="as-stored")
+_NEIGHBOURS = 400  # hosts next in shape to choose from
+_SMALLEST_HOST = 0.12  # share of the film that its lungs must take
+_SMALLEST_DONOR = 0.03
+_SHOWN = 0.5  # share of the boxes that must be there
 
 
 def transplant_films(
@@ -53,102 +52,124 @@ def transplant_films(
     root: Path,
     out: Path,
     *,
-    cut_source: str,
-    whole_source: str,
-    copies: int = 2,
+    donor_sources: Sequence[str],
+    cut_sources: Sequence[str] = ("rsna-lungs",),
+    host_source: str,
+    copies: int = 1,
+    most: int | None = None,
     seed: int = 0,
     workers: int | None = 1,
     progress: Progress | None = None,
 ) -> list[ManifestRow]:
-    """Make transplants of the training films of one source, as PNG files with a manifest of their own.
+    """Make transplants of training films, as PNG files with a manifest of their own.
 
     Args:
         rows: of a built manifest; only those of split "train" are used.
         root: that their paths are relative to.
         out: gets films/*.png and manifest.parquet, whose paths are relative to it.
-        cut_source: name of the source of cut films.
-        whole_source: name of the source that holds some of the same films whole.
-        copies: transplants per cut film, into different hosts.
-        seed: of the choice of hosts and of the filled opacities.
+        donor_sources: whose lungs are taken: of every film that has a label.
+        cut_sources: those of the donors whose films are black outside the lungs; `LungFinder` finds the lungs
+            of others.
+        host_source: whose whole normal films they are put into.
+        copies: transplants per donor, into different hosts, never into itself.
+        most: donors of one source and label, drawn at random; None for all.
+        seed: of the choice of hosts, of grey scale and of filled opacities.
         workers: processes, None for one per core; the films do not depend on it.
         progress: told what is done, how many, of how many.
 
     Returns:
-        The new rows, as written: source `cut_source` + `SUFFIX`; label, patient and boxes of the cut film.
-        A film whose boxes show less than half of what they mark is left out.
+        The new rows, as written: source of the donor + `SUFFIX`; label and patient of the donor, its boxes
+        moved. A film whose boxes show less than half of what they mark is left out.
 
     Raises:
         UsageError: the manifest has no such source.
-        DataError: no film is there whole and cut.
+        DataError: there are no hosts.
         FilmError: a film cannot be read.
     """
     known = sorted({row.source for row in rows if row.source})
-    for source in (cut_source, whole_source):
+    for source in (*donor_sources, host_source):
         if source not in known:
             raise UsageError(f"the manifest has no source {source!r}: it has {', '.join(known) or 'none'}")
-    cut_rows = [row for row in rows if row.source == cut_source and row.split == "train" and row.label]
+    training = [row for row in rows if row.split == "train" and row.label]
+    hosts = [row for row in training if row.source == host_source and row.label == "NORMAL"]
+    donors = _drawn([row for row in training if row.source in donor_sources], most, seed)
+    tasks = [_Look(root / row.path, row.source in cut_sources) for row in (*hosts, *donors)]
     with processes(workers) as each:
-        read_cuts = each(_read_cut, [root / row.path for row in cut_rows])
-        cuts = list(_told(read_cuts, len(cut_rows), "cut films read", progress))
-        pairs = _pairs(rows, root, cut_rows, cuts, whole_source)
-        compared = _told(each(_find_host, pairs), len(pairs), "whole films compared", progress)
-        hosts = [host for host in compared if host is not None]
-        if not hosts:
+        lungs = list(_told(each(_look, tasks), len(tasks), "lungs found", progress))
+        fit_hosts = [index for index in range(len(hosts)) if lungs[index].share >= _SMALLEST_HOST]
+        if not fit_hosts:
             raise DataError(
-                f"no training film of {whole_source} is also among the normal films of {cut_source}: "
-                "transplants need films that exist whole and cut"
+                f"no normal training film of {host_source} shows lungs: transplants need whole films as hosts"
             )
-        usable = [index for index, cut in enumerate(cuts) if cut.packed.any()]
-        tasks = _tasks(usable, cut_rows, cuts, hosts, copies, seed)
+        fit_donors = [
+            index for index in range(len(donors)) if lungs[len(hosts) + index].share >= _SMALLEST_DONOR
+        ]
+        own = {hosts[index].path: place for place, index in enumerate(fit_hosts)}
+        chosen = _choose(
+            [lungs[len(hosts) + index] for index in fit_donors],
+            [own.get(donors[index].path) for index in fit_donors],
+            [lungs[index] for index in fit_hosts],
+            copies,
+            seed,
+        )
+        made_of = [
+            _Task(
+                root / donors[index].path,
+                lungs[len(hosts) + index].packed,
+                donors[index].boxes,
+                tuple((root / hosts[fit_hosts[host]].path, lungs[fit_hosts[host]].packed) for host in picked),
+                np.random.default_rng([seed, zlib.crc32(donors[index].sha256.encode())]),
+            )
+            for index, picked in zip(fit_donors, chosen, strict=True)
+        ]
         (out / "films").mkdir(parents=True, exist_ok=True)
-        names = _names(cut_rows)
+        names = _names(donors)
         made = []
-        films = _told(each(_make, tasks), len(tasks), "films made", progress)
-        for index, contents in zip(usable, films, strict=True):
+        films = _told(each(_make, made_of), len(made_of), "films made", progress)
+        for index, contents in zip(fit_donors, films, strict=True):
             for copy, content in enumerate(contents):
                 if content is not None:
-                    made.append(_write(content, out, f"films/{names[index]}-{copy}.png", cut_rows[index]))
+                    made.append(_write(content, out, f"films/{names[index]}-{copy}.png", donors[index]))
     write_manifest(made, out / "manifest.parquet")
     return made
 
 
 @dataclass(frozen=True, slots=True)
-class _Film:
-    """A film, (S, S) uint8, and its lungs, eight pixels to a byte: thousands of films are held at once."""
+class _Look:
+    path: Path
+    cut: bool
 
-    plate: Plate
+
+@dataclass(frozen=True, slots=True)
+class _Lungs:
+    """A film's lungs, eight pixels to a byte, since thousands are held at once.
+
+    Attributes:
+        packed: of (S, S) bool.
+        share: of the film that they take.
+        slimness: logarithm of height over width of their rectangle; 0 without lungs.
+    """
+
     packed: NDArray[np.uint8]
-
-    @property
-    def lungs(self) -> Mask:
-        """(S, S) bool."""
-        return np.unpackbits(self.packed).reshape(_SIDE, _SIDE).astype(np.bool_)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """A whole film and the cut films, by index, that may be cut from it."""
-
-    whole: Path
-    cuts: tuple[tuple[int, _Film], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Host:
-    """A whole film with its lungs, and the index of its own cut."""
-
-    film: _Film
-    cut: int
+    share: float
+    slimness: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A cut film with the boxes of its row, and the whole films that it goes into."""
+    """A donor with its lungs and boxes, and the hosts that it goes into, with theirs."""
 
-    cut: _Film
+    donor: Path
+    lungs: NDArray[np.uint8]
     boxes: str | None
-    hosts: tuple[_Film, ...]
+    hosts: tuple[tuple[Path, NDArray[np.uint8]], ...]
     generator: np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    content: bytes
+    boxes: str | None
 
 
 def _plate(path: Path) -> Plate:
@@ -156,76 +177,66 @@ def _plate(path: Path) -> Plate:
     return make_plate(read(path), _AS_STORED)[0]
 
 
-def _read_cut(path: Path) -> _Film:
-    plate = _plate(path)
-    return _Film(plate, np.packbits(lung_mask(plate)))
+def _look(task: _Look) -> _Lungs:
+    plate = _plate(task.path)
+    lungs = lung_mask(plate) if task.cut else largest_two(_finder().find(plate))
+    rows, columns = np.flatnonzero(lungs.any(axis=1)), np.flatnonzero(lungs.any(axis=0))
+    slimness = np.log((rows[-1] - rows[0] + 1) / (columns[-1] - columns[0] + 1)) if lungs.any() else 0.0
+    return _Lungs(np.packbits(lungs), float(lungs.mean()), float(slimness))
 
 
-def _pairs(
-    rows: Sequence[ManifestRow],
-    root: Path,
-    cut_rows: Sequence[ManifestRow],
-    cuts: Sequence[_Film],
-    whole_source: str,
-) -> list[_Pair]:
-    """Whole normal training films with the cut normal films of the same patient."""
-    cuts_of = defaultdict(list)
-    for index, (row, cut) in enumerate(zip(cut_rows, cuts, strict=True)):
-        if row.label == "NORMAL" and row.patient and cut.packed.any():
-            cuts_of[row.patient].append((index, cut))
-    return [
-        _Pair(root / row.path, tuple(cuts_of[row.patient]))
-        for row in rows
-        if row.source == whole_source
-        and row.split == "train"
-        and row.label == "NORMAL"
-        and row.patient is not None
-        and row.patient in cuts_of
-    ]
+@cache
+def _finder() -> LungFinder:
+    """One network per process."""
+    return LungFinder()
 
 
-def _find_host(pair: _Pair) -> _Host | None:
-    """The whole film with the lungs of the cut film that has its texture, if there is one."""
-    whole = _plate(pair.whole)
-    agreement = [texture_agreement(whole, cut.plate, cut.lungs) for _, cut in pair.cuts]
-    best = int(np.argmax(agreement))
-    index, cut = pair.cuts[best]
-    return _Host(_Film(whole, cut.packed), index) if agreement[best] >= _SAME_FILM else None
+def _unpacked(packed: NDArray[np.uint8]) -> Mask:
+    """(S, S) bool."""
+    return np.unpackbits(packed).reshape(_SIDE, _SIDE).astype(np.bool_)
 
 
-def _tasks(
-    usable: Sequence[int],
-    cut_rows: Sequence[ManifestRow],
-    cuts: Sequence[_Film],
-    hosts: Sequence[_Host],
-    copies: int,
-    seed: int,
-) -> list[_Task]:
-    """Choose hosts for every cut film, never its own whole film; each draws from a generator of its own."""
-    ranked = _ranked_hosts([cuts[index] for index in usable], [host.film for host in hosts])
-    tasks = []
-    for index, candidates in zip(usable, ranked, strict=True):
-        row = cut_rows[index]
-        generator = np.random.default_rng([seed, zlib.crc32(row.sha256.encode())])
-        others = [host for host in candidates if hosts[host].cut != index]
-        chosen = tuple(hosts[host].film for host in generator.permutation(others)[:copies])
-        tasks.append(_Task(cuts[index], row.boxes, chosen, generator))
-    return tasks
+def _drawn(rows: Sequence[ManifestRow], most: int | None, seed: int) -> list[ManifestRow]:
+    """At most so many of each source and label, in the order of the manifest."""
+    generator = np.random.default_rng([seed, 1])
+    groups = defaultdict(list)
+    for index, row in enumerate(rows):
+        groups[row.source, row.label].append(index)
+    kept = [index for _, members in sorted(groups.items()) for index in generator.permutation(members)[:most]]
+    return [rows[index] for index in sorted(kept)]
 
 
-def _make(task: _Task) -> list[bytes | None]:
-    """PNG files of one cut film's transplants; None for one that does not show what its boxes mark."""
-    lungs, boxed = task.cut.lungs, _boxed(task.boxes)
-    contents: list[bytes | None] = []
-    for host in task.hosts:
-        made = transplant(task.cut.plate, lungs, host.plate, host.lungs, boxed, task.generator)
-        contents.append(_png(made.film) if made.covered >= _SHOWN else None)
+def _choose(
+    donors: Sequence[_Lungs], own: Sequence[int | None], hosts: Sequence[_Lungs], copies: int, seed: int
+) -> list[list[int]]:
+    """For each donor the indices of hosts whose lungs have much the same shape, never of itself."""
+    generator = np.random.default_rng(seed)
+    order = np.argsort([host.slimness for host in hosts], kind="stable")
+    slimness = np.array([hosts[index].slimness for index in order])
+    chosen = []
+    for donor, itself in zip(donors, own, strict=True):
+        middle = int(np.searchsorted(slimness, donor.slimness))
+        first = int(np.clip(middle - _NEIGHBOURS // 2, 0, max(0, len(hosts) - _NEIGHBOURS)))
+        near = [int(index) for index in order[first : first + _NEIGHBOURS] if index != itself]
+        chosen.append([int(index) for index in generator.permutation(near)[:copies]])
+    return chosen
+
+
+def _make(task: _Task) -> list[_Made | None]:
+    """Transplants of one donor; None for one that does not show what its boxes mark."""
+    donor, lungs = _plate(task.donor), _unpacked(task.lungs)
+    boxes = [(x, y, width, height) for x, y, width, height in loads(task.boxes or "[]")]
+    contents: list[_Made | None] = []
+    for path, host_lungs in task.hosts:
+        made = transplant(donor, lungs, _plate(path), _unpacked(host_lungs), boxes, task.generator)
+        moved = None if task.boxes is None else dumps(made.boxes)
+        contents.append(_Made(_png(made.film), moved) if made.covered >= _SHOWN else None)
     return contents
 
 
 def _png(plate: Plate) -> bytes:
     buffer = BytesIO()
-    Image.fromarray(plate).save(buffer, format="PNG")
+    Image.fromarray(plate).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 
@@ -234,34 +245,6 @@ def _told(results: Iterable[Item], total: int, what: str, progress: Progress | N
         yield result
         if progress is not None:
             progress(what, done, total)
-
-
-def _ranked_hosts(cuts: Sequence[_Film], hosts: Sequence[_Film]) -> NDArray[np.int64]:
-    """(M, candidates) indices of the hosts whose lungs hold each film's, best first."""
-    cut, host = np.stack(list(map(_coarse, cuts))), np.stack(list(map(_coarse, hosts)))  # (M, C), (N, C)
-    common = cut @ host.T  # (M, N), sums of 256ths: exact, so the ranking is the same everywhere
-    host_area = host.sum(axis=1)[np.newaxis]
-    fit = common / cut.sum(axis=1, keepdims=True)
-    fit -= _UNCOVERED_COST * (host_area - common) / host_area
-    return np.argsort(-fit, axis=1, kind="stable")[:, :_CANDIDATES]
-
-
-def _coarse(film: _Film) -> NDArray[np.float32]:
-    """(C,) share of lung in each cell."""
-    cells = _SIDE // _COARSE
-    blocks = film.lungs.reshape(cells, _COARSE, cells, _COARSE)  # (rows, 4, columns, 4)
-    shares: NDArray[np.float32] = blocks.mean(axis=(1, 3), dtype=np.float32)
-    return shares.ravel()
-
-
-def _boxed(boxes: str | None) -> Mask:
-    """(S, S) bool, inside the boxes of a row."""
-    mask = np.zeros((_SIDE, _SIDE), dtype=np.bool_)
-    for x, y, width, height in loads(boxes or "[]"):
-        top, bottom = round(y * _SIDE), round((y + height) * _SIDE)
-        left, right = round(x * _SIDE), round((x + width) * _SIDE)
-        mask[top:bottom, left:right] = True
-    return mask
 
 
 def _names(rows: Sequence[ManifestRow]) -> list[str]:
@@ -274,16 +257,17 @@ def _names(rows: Sequence[ManifestRow]) -> list[str]:
     ]
 
 
-def _write(content: bytes, out: Path, path: str, donor: ManifestRow) -> ManifestRow:
-    (out / path).write_bytes(content)
+def _write(made: _Made, out: Path, path: str, donor: ManifestRow) -> ManifestRow:
+    (out / path).write_bytes(made.content)
     return replace(
         donor,
         source=donor.source + SUFFIX,
         path=path,
-        sha256=sha256(content).hexdigest(),
-        bytes=len(content),
+        sha256=sha256(made.content).hexdigest(),
+        bytes=len(made.content),
         phash=None,
         format="PNG",
         width=_SIDE,
         height=_SIDE,
+        boxes=made.boxes,
     )

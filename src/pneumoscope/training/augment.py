@@ -75,14 +75,14 @@ def augment(
 
     Args:
         plates: (B, S, S) uint8, as `make_plate` gives them.
-        masks: (B, S, S) uint8, 255 inside a radiologist's box, or None.
+        masks: (B, S, S) or (B, C, S, S) uint8, 255 inside a radiologist's box or a lung, or None.
         parameters: how far films may be changed.
         prepare: gives mean and standard deviation.
         generator: the only source of randomness.
 
     Returns:
         input: (B, 1, S, S) float32, normalised as `normalise` does.
-        masks: (B, S, S) float32 in [0, 1], moved with their films, or None.
+        masks: of the same shape, float32 in [0, 1], moved with their films, or None.
     """
     if parameters == AugmentParameters():
         films = torch.from_numpy(normalise(plates.numpy(), prepare))
@@ -102,12 +102,12 @@ def augment(
     films = (films - prepare.mean) / prepare.std
     if masks is None:
         return films, None
-    moved = masks.unsqueeze(1).float() / 255.0
+    moved = masks.float().view(count, -1, *masks.shape[-2:]) / 255.0  # (B, C, S, S)
     if grid is not None:
         moved = functional.grid_sample(
             moved, grid, mode="bilinear", padding_mode="zeros", align_corners=False
         )
-    return films, moved.squeeze(1)
+    return films, moved.view(masks.shape)
 
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:

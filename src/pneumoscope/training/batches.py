@@ -25,6 +25,7 @@ __all__ = ["GROUP", "Batch", "BatchMaker", "check_batch_size", "prefetch"]
 
 GROUP = 8
 _AHEAD = 2
+_WHOLLY = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,14 @@ class Batch:
         targets: (B,) float32, mixed where MixUp is on.
         masks: (B, S, S) float32 in [0, 1], or None where the map is not trained.
         annotated: (B,) float32 in [0, 1], or None.
+        outside: (B, S, S) float32 in [0, 1], 0 in and around the lungs, or None where it is not wanted.
     """
 
     inputs: Tensor
     targets: Tensor
     masks: Tensor | None
     annotated: Tensor | None
+    outside: Tensor | None = None
 
     def to(self, device: torch.device, memory_format: torch.memory_format) -> "Batch":
         """The same batch on a device; `inputs` in a memory format."""
@@ -50,6 +53,7 @@ class Batch:
             self.targets.to(device, non_blocking=True),
             None if self.masks is None else self.masks.to(device, non_blocking=True),
             None if self.annotated is None else self.annotated.to(device, non_blocking=True),
+            None if self.outside is None else self.outside.to(device, non_blocking=True),
         )
 
 
@@ -117,10 +121,16 @@ class BatchMaker:
         generator.manual_seed(seed_of(recipe.seed, 1, self._epoch, step, group))
         marked = self._plates.masks(indices)
         masks, annotated = (None, None) if marked is None else marked
+        lungs = self._plates.lungs(indices)
+        if masks is not None and lungs is not None:
+            masks = torch.stack((masks, 255 - lungs), dim=1)  # (B, 2, S, S)
         inputs, masks = augment(
             self._plates.plates(indices), masks, recipe.augment, self._plates.prepare, generator
         )
         targets = self._plates.targets(indices)
+        if masks is not None and lungs is not None:
+            # What a cell holds of lung must not be cold: only cells wholly outside count.
+            return Batch(inputs, targets, masks[:, 0], annotated, (masks[:, 1] > _WHOLLY).float())
         if recipe.loss.mixup_alpha == 0:
             return Batch(inputs, targets, masks, annotated)
         partner = torch.randperm(len(indices), generator=generator)
@@ -144,10 +154,10 @@ def _joined(groups: list[Batch]) -> Batch:
     for field in fields(Batch):
         parts = [getattr(group, field.name) for group in groups]
         columns.append(None if parts[0] is None else torch.cat(parts))
-    inputs, targets, masks, annotated = columns
+    inputs, targets, *rest = columns
     assert inputs is not None
     assert targets is not None
-    return Batch(inputs, targets, masks, annotated)
+    return Batch(inputs, targets, *rest)
 
 
 def prefetch(make: Callable[[int], Batch], first: int, steps: int, *, threads: int = 1) -> Generator[Batch]:

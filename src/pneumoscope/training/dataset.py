@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from pneumoscope.errors import DataError
 from pneumoscope.image.prepare import PrepareParameters, normalise, plate_geometry
@@ -123,15 +124,19 @@ class Plates:
         films: of one split.
         cache: that holds their plates.
         masks: whether boxes are wanted.
+        lungs: (N, g, g) uint8, where the lungs of the films are, if that is wanted.
 
     Raises:
         DataError: the cache misses a film.
     """
 
-    def __init__(self, films: Films, cache: "PlateCache", *, masks: bool) -> None:
+    def __init__(
+        self, films: Films, cache: "PlateCache", *, masks: bool, lungs: NDArray[np.uint8] | None = None
+    ) -> None:
         self.films = films
         self.prepare = cache.parameters
         self._plates = cache.plates
+        self._lungs = lungs
         self._rows = np.array([cache.index_of(sha256) for sha256 in films.sha256], dtype=np.int64)
         self._rectangles: list[list[Rectangle]] | None = None
         if masks:
@@ -166,6 +171,13 @@ class Plates:
             for top, bottom, left, right in self._rectangles[index]:
                 mask[top:bottom, left:right] = 255
         return masks, torch.from_numpy(self._annotated[indices])
+
+    def lungs(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor | None:
+        """(B, S, S) uint8, 255 in the lungs and around them; None where it is not wanted."""
+        if self._lungs is None:
+            return None
+        coarse = torch.from_numpy(self._lungs[indices]).unsqueeze(1)  # (B, 1, g, g)
+        return functional.interpolate(coarse, size=self.prepare.size, mode="nearest").squeeze(1)
 
     def inputs(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """(B, 1, S, S) float32 without augmentation: what the runtime computes, bit for bit."""

@@ -34,6 +34,7 @@ from pneumoscope.training.validation import Validation, logits_of, validate
 
 if TYPE_CHECKING:
     from pneumoscope.data.cache import PlateCache
+    from pneumoscope.data.lung_masks import LungMasks
     from pneumoscope.data.manifest import ManifestRow
 
 __all__ = ["TIMINGS", "train"]
@@ -49,6 +50,7 @@ def train(
     directory: RunDirectory,
     processes: Processes,
     *,
+    lungs: "LungMasks | None" = None,
     observer: Observer | None = None,
 ) -> dict[str, Any]:
     """Train one network.
@@ -59,6 +61,7 @@ def train(
         caches: plates by size, for every stage's.
         directory: gets checkpoints, log, and the weights of the best epoch.
         processes: that share the work, from `process_group`.
+        lungs: of the training films, where `recipe.loss.outside_weight` asks for them.
         observer: told of every step.
 
     Returns:
@@ -77,6 +80,10 @@ def train(
             f"{drawn} films an epoch, out of {len(films)} training films, do not fill a batch of "
             f"{recipe.batch_size}: check data.sources and data.targets against the manifest, or batch_size"
         )
+    outside = None
+    if recipe.loss.outside_weight > 0:
+        assert lungs is not None, "a recipe with outside_weight needs lungs"
+        outside = lungs.of(films.sha256)
     shares = group_shares(films.sources, films.targets, recipe.data.balance, recipe.data.source_weights)
     stage_of = [number for number, stage in enumerate(recipe.stages) for _ in range(stage.epochs)]
     threads = torch.get_num_threads()
@@ -91,7 +98,7 @@ def train(
             epoch, stage = run.progress.epoch, stage_of[run.progress.epoch]
             cache = caches[recipe.stage_prepare(stage).size]
             make = BatchMaker(
-                Plates(films, cache, masks=recipe.loss.map_weight > 0),
+                Plates(films, cache, masks=recipe.loss.map_weight > 0, lungs=outside),
                 epoch_order(films.sources, films.targets, shares, drawn, seed=recipe.seed, epoch=epoch),
                 recipe,
                 epoch,
@@ -219,7 +226,8 @@ def _losses(choice: LossChoice, logit: Tensor, cam: Tensor | None, batch: Batch)
         classification = binary_cross_entropy(logit, targets).mean()
     if cam is None or batch.masks is None or batch.annotated is None:
         return classification, torch.zeros_like(classification)
-    return classification, map_loss(cam, batch.masks, batch.annotated).mean()
+    outside = None if batch.outside is None else choice.outside_weight * batch.outside
+    return classification, map_loss(cam, batch.masks, batch.annotated, outside).mean()
 
 
 def _step_record(recipe: Recipe, run: RunState, epoch: _Epoch, processes: Processes) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def focal_loss(logit: Tensor, targets: Tensor, gamma: float) -> Tensor:
     )
 
 
-def map_loss(cam: Tensor, masks: Tensor, annotated: Tensor) -> Tensor:
+def map_loss(cam: Tensor, masks: Tensor, annotated: Tensor, outside: Tensor | None = None) -> Tensor:
     """Cross-entropy of the map's cells against the share of each cell inside a radiologist's box.
 
     A cell's value alone is its logit: zero separates finding from none, so that what a reader sees as warm is
@@ -69,15 +69,23 @@ def map_loss(cam: Tensor, masks: Tensor, annotated: Tensor) -> Tensor:
     Args:
         cam: (B, h, w) float, the signed map in logit units.
         masks: (B, S, S) float32 in [0, 1]; what it holds for films without annotation does not matter.
-        annotated: (B,) float32 in [0, 1], 0 for films that the loss leaves out.
+        annotated: (B,) float32 in [0, 1], 0 for films without annotation.
+        outside: (B, S, S) float32, weight with which a film without annotation is cold there; None for none.
 
     Returns:
-        (B,) float32, the mean over a film's cells times `annotated`.
+        (B,) float32, the mean over a film's cells, each times its weight.
     """
     grid = (cam.shape[1], cam.shape[2])
     share = functional.adaptive_avg_pool2d(masks.unsqueeze(1), grid).squeeze(1)  # (B, h, w)
     cells = functional.binary_cross_entropy_with_logits(cam.float(), share.clamp(0.0, 1.0), reduction="none")
-    return cells.mean(dim=(1, 2)) * annotated
+    if outside is None:
+        return cells.mean(dim=(1, 2)) * annotated
+    weight = functional.adaptive_avg_pool2d(outside.unsqueeze(1), grid).squeeze(1)  # (B, h, w)
+    known = annotated.view(-1, 1, 1)
+    unboxed = functional.binary_cross_entropy_with_logits(
+        cam.float(), torch.zeros_like(share), reduction="none"
+    )
+    return (cells * known + unboxed * weight * (1 - known)).mean(dim=(1, 2))
 
 
 def mix_pairs(values: Tensor, partner: Tensor, weight: Tensor) -> Tensor:

@@ -124,6 +124,8 @@ class LossChoice(_Section):
         mixup_alpha: of the Beta distribution that mixes pairs of films; 0 for no MixUp.
         map_weight: weight of the map's loss on films whose opacities radiologists boxed; 0 for none.
         map_negative: films of target 0 without boxes join the map's loss, as cold everywhere.
+        outside_weight: weight of the map's loss outside the lungs, on films of target 1 without boxes: nobody
+            has said where their opacities are, but they are in the lungs. 0 for none.
     """
 
     name: Literal["bce", "focal"] = "bce"
@@ -132,6 +134,15 @@ class LossChoice(_Section):
     mixup_alpha: float = Field(default=0.0, ge=0)
     map_weight: float = Field(default=0.0, ge=0)
     map_negative: bool = False
+    outside_weight: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _outside_has_a_map(self) -> Self:
+        if self.outside_weight > 0 and (self.map_weight == 0 or self.mixup_alpha > 0):
+            raise ValueError(
+                "outside_weight needs a map_weight above 0, and no MixUp: a mixed film has no outside"
+            )
+        return self
 
 
 class Stage(_Section):
