@@ -5,6 +5,8 @@ from pathlib import Path
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+# Where Gradio knows the name of the Space, its page fetches a header and fonts from others.
+os.environ.pop("SPACE_ID", None)
 
 from pneumoscope import load
 from pneumoscope.web.page import build_page
