@@ -90,7 +90,7 @@ def test_transplants_are_made_and_counted(tmp_path: Path) -> None:
         "--out": tmp_path / "made",
     }
     arguments = ["transplant", *(str(word) for option in places.items() for word in option), "--workers", "1"]
-    named = [*arguments, "--cut-source", CUT, "--whole-source", WHOLE, "--seed", "4"]
+    named = [*arguments, "--donor", CUT, "--cut", CUT, "--host", WHOLE, "--copies", "2", "--seed", "4"]
     done = RUN.invoke(app, named, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert done.stdout == f"{tmp_path / 'made'}: 10 films of 5 patients made: 6 NORMAL, 4 PNEUMONIA\n"

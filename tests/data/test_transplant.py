@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.made_cuts import BOX, CUT, SIDE, WHOLE, brighter, cut_film, make_cut_pool, whole_film, write_film
+from data.made_cuts import CUT, SIDE, WHOLE, brighter, cut_film, make_cut_pool, whole_film, write_film
 from pneumoscope.data.manifest import manifest_sha256, read_manifest
 from pneumoscope.data.transplant import SUFFIX, transplant_films
 from pneumoscope.errors import DataError, UsageError
@@ -15,7 +15,8 @@ from pneumoscope.image.read import read
 
 
 def make(rows, root, out, **options):
-    return transplant_films(rows, root, out, cut_source=CUT, whole_source=WHOLE, **options)
+    options = {"donor_sources": [CUT], "cut_sources": [CUT], "host_source": WHOLE, "copies": 2} | options
+    return transplant_films(rows, root, out, **options)
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,8 @@ def pixels(folder, row):
 
 def host_of(film):
     """Seed of the whole film that the picture's upper corners come from."""
-    corners = np.s_[:20]
-    (seed,) = [seed for seed in range(3) if (film[corners] == brighter(whole_film(seed))[corners]).all()]
+    top = np.s_[:5]
+    (seed,) = [seed for seed in range(6) if (film[top] == brighter(whole_film(seed))[top]).all()]
     return seed
 
 
@@ -43,13 +44,16 @@ def test_label_patient_and_boxes_are_those_of_the_cut_film(made):
     assert len(films) == 5 * 2
     for film in films:
         donor = donors[film.patient]
-        for column in ("label", "patient", "boxes", "view", "age", "population", "split"):
+        for column in ("label", "patient", "view", "age", "population", "split"):
             assert getattr(film, column) == getattr(donor, column)
         assert film.source == CUT + SUFFIX
         content = (out / film.path).read_bytes()
         assert (film.sha256, film.bytes) == (hashlib.sha256(content).hexdigest(), len(content))
         assert pixels(out, film).shape == (film.height, film.width) == (SIDE, SIDE)
-    assert {film.boxes for film in films if film.label == "PNEUMONIA"} == {json.dumps([BOX])}
+        drawn, moved = json.loads(donor.boxes), json.loads(film.boxes)
+        assert len(drawn) == len(moved)
+        # The network finds the lungs of these drawings larger than they are, by up to a fifth of the film.
+        np.testing.assert_allclose(moved, drawn, atol=0.2)
     assert sorted(read_manifest(out), key=str) == sorted(films, key=str)
 
 
@@ -59,18 +63,23 @@ def test_every_film_has_the_lungs_of_its_donor_in_another_host(made):
     hosts = {}
     for film in films:
         seed, made_pixels = seeds[film.patient], pixels(out, film)
-        inside = np.s_[90:130, 55:70]  # well inside the lung on the left
-        np.testing.assert_allclose(made_pixels[inside], cut_film(seed)[inside], atol=1)
         hosts.setdefault(seed, set()).add(host_of(made_pixels))
-    for seed, used in hosts.items():
-        assert len(used) == 2, "two copies go into two hosts"
-        assert seed not in used, "a film must not go into its own whole"
+    assert all(len(used) == 2 for used in hosts.values()), "two copies go into two hosts"
 
 
-def test_a_film_alone_with_its_own_whole_has_no_host(tmp_path):
-    rows = make_cut_pool(tmp_path / "pool", hosts=1, sick=1)
-    films = make(rows, tmp_path / "pool", tmp_path / "out")
-    assert {film.label for film in films} == {"PNEUMONIA"}
+def test_a_whole_film_may_give_its_lungs_but_never_to_itself(made, tmp_path):
+    rows, root, _, _ = made
+    films = make(rows, root, tmp_path, donor_sources=[WHOLE], cut_sources=[])
+    assert {film.source for film in films} == {WHOLE + SUFFIX}
+    assert len(films) == 3 * 2
+    for film in films:
+        assert host_of(pixels(tmp_path, film)) != int(film.patient.partition(":")[2])
+
+
+def test_most_films_of_a_source_and_label(made, tmp_path):
+    rows, root, _, _ = made
+    films = make(rows, root, tmp_path, most=1, copies=1)
+    assert sorted(film.label for film in films) == ["NORMAL", "PNEUMONIA"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -104,15 +113,6 @@ def test_films_of_other_splits_are_not_even_read(made, tmp_path):
     assert manifest_sha256(again) == manifest_sha256(films)
 
 
-def test_a_whole_film_of_the_patient_that_is_not_the_one_cut_is_no_host(tmp_path):
-    rows = make_cut_pool(tmp_path, hosts=2, sick=1)
-    facts = {"label": "NORMAL", "patient": "made:0", "source": WHOLE}
-    other = write_film(tmp_path, "whole/other.png", brighter(whole_film(50)), **facts)
-    films = make([*rows, other], tmp_path, tmp_path / "out")
-    used = [host_of(pixels(tmp_path / "out", film)) for film in films]
-    assert set(used) == {0, 1}
-
-
 def test_a_film_that_does_not_show_what_is_boxed_is_left_out(tmp_path):
     rows = make_cut_pool(tmp_path, sick=2)
     corner = json.dumps([[0.0, 0.0, 0.1, 0.1]])
@@ -135,20 +135,25 @@ def test_files_of_one_name_in_two_folders_stay_apart(tmp_path):
 def test_a_source_that_is_not_there_is_named(made, tmp_path):
     rows, root, _, _ = made
     with pytest.raises(UsageError, match=r"no source 'x': it has cut-films, whole-films"):
-        transplant_films(rows, root, tmp_path, cut_source="x", whole_source=WHOLE)
+        make(rows, root, tmp_path, donor_sources=["x"])
     with pytest.raises(UsageError, match=r"no source 'y'"):
-        transplant_films(rows, root, tmp_path, cut_source=CUT, whole_source="y")
+        make(rows, root, tmp_path, host_source="y")
+
+
+def test_without_normal_films_there_are_no_hosts(made, tmp_path):
+    rows, root, _, _ = made
+    sick = [replace(row, label="PNEUMONIA") for row in rows]
+    with pytest.raises(DataError, match=r"no normal training film of whole-films shows lungs"):
+        make(sick, root, tmp_path)
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_without_films_whole_and_cut_there_is_nothing_to_make(made, tmp_path, split):
+def test_films_of_another_split_are_no_hosts(made, tmp_path, split):
     rows, root, _, _ = made
     without = [replace(row, split=split) if row.source == WHOLE else row for row in rows]
-    with pytest.raises(DataError, match="exist whole and cut"):
+    with pytest.raises(DataError, match="no normal training film of whole-films shows lungs"):
         make(without, root, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(DataError, match="exist whole and cut"):
-        make([replace(row, split=split) for row in rows], root, tmp_path / "out")
 
 
 def test_progress_is_told_to_the_end(made, tmp_path):
@@ -156,7 +161,6 @@ def test_progress_is_told_to_the_end(made, tmp_path):
     told = []
     make(rows, root, tmp_path, progress=lambda *record: told.append(record))
     assert [record for record in told if record[1] == record[2]] == [
-        ("cut films read", 5, 5),
-        ("whole films compared", 3, 3),
+        ("lungs found", 8, 8),
         ("films made", 5, 5),
     ]

@@ -10,11 +10,16 @@ from tiny_training import make_caches, make_recipe, make_rows
 
 
 @pytest.fixture(scope="module")
-def plates(tmp_path_factory):
+def ground(tmp_path_factory):
+    """(films, cache)."""
     root = tmp_path_factory.mktemp("films")
     rows = make_rows(root, train=40, validation=0)
-    cache = make_caches(make_recipe(), rows, root)[32]
-    return Plates(select_films(rows, "train", DataChoice()), cache, masks=True)
+    return select_films(rows, "train", DataChoice()), make_caches(make_recipe(), rows, root)[32]
+
+
+@pytest.fixture(scope="module")
+def plates(ground):
+    return Plates(*ground, masks=True)
 
 
 ORDER = np.arange(40)[::-1].copy()
@@ -40,6 +45,20 @@ def test_a_batch_is_a_function_of_seed_epoch_and_step(plates):
     assert not same(BatchMaker(plates, ORDER, recipe, 1)(0), BatchMaker(plates, ORDER, recipe, 2)(0))
     other_seed = recipe.model_copy(update={"seed": 4})
     assert not same(BatchMaker(plates, ORDER, recipe, 1)(0), BatchMaker(plates, ORDER, other_seed, 1)(0))
+
+
+def test_outside_moves_with_the_film_and_holds_no_lung(ground, plates):
+    lungs = np.zeros((40, 32, 32), dtype=np.uint8)
+    lungs[:, 8:24, 4:28] = 255
+    with_lungs = Plates(*ground, masks=True, lungs=lungs)
+    loss = {"map_weight": 0.1, "outside_weight": 0.5}
+    still = BatchMaker(with_lungs, ORDER, make_recipe(batch_size=8, loss=loss, augment={}), 0)(0)
+    assert torch.equal(still.outside, torch.from_numpy((lungs[ORDER[:8]] == 0).astype(np.float32)))
+    mirrored = make_recipe(batch_size=8, loss=loss, augment={"flip_probability": 1.0})
+    lungs[:, :, 16:] = 0
+    flipped = BatchMaker(with_lungs, ORDER, mirrored, 0)(0)
+    assert torch.equal(flipped.outside, torch.from_numpy((lungs[:8, :, ::-1] == 0).astype(np.float32)))
+    assert BatchMaker(plates, ORDER, VARIED, 0)(0).outside is None
 
 
 @pytest.mark.parametrize("processes", [2, 4])

@@ -65,6 +65,17 @@ def test_map_loss_compares_each_cell_with_its_share_of_the_mask():
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5)
 
 
+def test_map_loss_outside_the_lungs_is_that_of_a_cold_cell_on_films_without_annotation_alone():
+    cam = torch.tensor([[[1.0, -2.0], [0.5, 3.0]]] * 2)
+    annotated = torch.tensor([0.0, 1.0])
+    outside = torch.zeros(2, 4, 4)
+    outside[:, :2, :2] = 0.5  # the first cell, at half weight
+    found = map_loss(cam, torch.ones(2, 4, 4), annotated, outside)
+    cold = np.log1p(np.exp(1.0))
+    boxed = np.mean(np.log1p(np.exp(-np.array([1.0, -2.0, 0.5, 3.0]))))
+    np.testing.assert_allclose(found.numpy(), [0.5 * cold / 4, boxed], rtol=1e-6)
+
+
 def test_map_loss_of_unannotated_films_has_no_gradient():
     cam = torch.zeros(2, 3, 3, requires_grad=True)
     map_loss(cam, torch.ones(2, 6, 6), torch.tensor([1.0, 0.0])).sum().backward()
