@@ -13,6 +13,11 @@ PYTEST_ARGS ?=
 # benchmarks/guard.py needs a built manifest: see its first lines.
 BENCHMARKS ?= near_duplicates end_to_end serving loader
 
+POOL := runs/pool/manifest.parquet
+TRAINING_FILMS = --manifest $(POOL) --root $(DATA) \
+	--manifest runs/transplants-adults/manifest.parquet --root runs/transplants-adults \
+	--manifest runs/transplants-children/manifest.parquet --root runs/transplants-children
+
 SOURCES := $(shell find src -type f -not -name '*.pyc' | sed 's/ /\\ /g')
 
 # The first Python of at least 3.11 that can make virtual environments, or a sentence saying what to install.
@@ -31,7 +36,7 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench readme-picture constraints clean
+.PHONY: help demo test lint format bench bundle readme-picture constraints clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -56,6 +61,20 @@ format: $(VENV)/installed ## Put every file into shape
 bench: $(VENV)/installed ## Run the benchmarks that need no films, on a quiet machine
 	@for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; \
 		$(VENV)/bin/python benchmarks/$$benchmark.py || exit 1; done
+
+bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the data sets under DATA=DIR
+	@test -d "$(DATA)" || { echo "name the folder of the data sets: make bundle DATA=DIR" >&2; exit 2; }
+	$(VENV)/bin/pneumoscope data build --root $(DATA) --out runs/pool
+	$(VENV)/bin/pneumoscope data transplant --manifest $(POOL) --root $(DATA) --out runs/transplants-adults \
+		--donor rsna-lungs --donor covid19-radiography --most 3000
+	$(VENV)/bin/pneumoscope data transplant --manifest $(POOL) --root $(DATA) --out runs/transplants-children \
+		--donor kermany --host kermany
+	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0.yaml $(TRAINING_FILMS) --resume
+	$(VENV)/bin/pneumoscope data guard --manifest $(POOL) --root $(DATA) --not-films $(DATA)/not-chest-xray \
+		--out runs/guard.json
+	$(VENV)/bin/pneumoscope export runs/pneumoscope-lite0 $(TRAINING_FILMS) --out runs/bundle --guard runs/guard.json \
+		$(addprefix --calibrate-source ,kermany kermany-original covid19-radiography) \
+		$(addprefix --evaluate ,$(addsuffix :test,kermany covid19-radiography rsna-lungs nih-chestxray14 all))
 
 readme-picture: $(DEMO_VENV)/installed ## Redraw docs/img/overlay-rg1.png with the shipped bundle
 	@$(DEMO_VENV)/bin/pneumoscope predict --sample --overlay-dir demo
