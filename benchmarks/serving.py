@@ -24,7 +24,8 @@ import numpy as np
 from PIL import Image
 
 from pneumoscope.batch.local import default_workers, map_in_order
-from pneumoscope.runtime.predictor import Predictor, load
+from pneumoscope.runtime.loading import load
+from pneumoscope.runtime.predictor import Predictor
 
 BOUNDARY = "----films"
 TURNS = 4

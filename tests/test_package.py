@@ -23,10 +23,11 @@ def assigned_names(tree: ast.Module) -> dict[str, ast.expr]:
 
 
 def defined_names(tree: ast.Module) -> set[str]:
-    """Names that importing a module binds."""
+    """Names that importing a module binds, now or when they are first asked for."""
     definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     names = {node.name for node in tree.body if isinstance(node, definitions)} | set(assigned_names(tree))
-    for node in tree.body:
+    for_types = (inner for node in tree.body if isinstance(node, ast.If) for inner in node.body)
+    for node in (*tree.body, *for_types):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names |= {alias.asname or alias.name for alias in node.names}
     return names

@@ -9,6 +9,7 @@ import pneumoscope
 from pneumoscope import errors
 
 TRAINING = {"torch", "torchvision", "timm", "onnx", "sklearn", "scipy", "yaml", "pyarrow"}
+SCORING = {"numpy", "PIL", "pydicom", "onnxruntime", "pydantic"}
 OTHER_EXTRAS = {"matplotlib", "pandas", "gradio", "fastapi", "ray"}
 
 
@@ -24,13 +25,34 @@ def test_every_error_has_one_root() -> None:
         assert issubclass(getattr(pneumoscope, name), pneumoscope.PneumoscopeError)
 
 
-@pytest.mark.parametrize("module", ["pneumoscope", "pneumoscope.cli.main", "pneumoscope.cli.predict"])
-def test_import_is_light(module: str) -> None:
-    code = f"import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+def imported_by(statement: str) -> set[str]:
+    """Packages that a statement brings into an interpreter of its own."""
+    code = f"import sys; {statement}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
-    assert {"pneumoscope", "numpy"} <= loaded
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import pneumoscope; pneumoscope.Predictor; pneumoscope.load", "import pneumoscope.batch.scoring"],
+)
+def test_scoring_is_light(statement: str) -> None:
+    loaded = imported_by(statement)
+    assert {"pneumoscope", "numpy", "pydantic"} <= loaded
     assert not loaded & (TRAINING | OTHER_EXTRAS)
+
+
+@pytest.mark.parametrize("module", ["pneumoscope", "pneumoscope.cli.main", "pneumoscope.cli.predict"])
+def test_import_takes_nothing_heavy(module: str) -> None:
+    loaded = imported_by(f"import {module}")
+    assert "pneumoscope" in loaded
+    assert not loaded & (SCORING | TRAINING | OTHER_EXTRAS)
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(AttributeError, match="module 'pneumoscope' has no attribute 'Radiology'"):
+        _ = pneumoscope.Radiology
+    assert dir(pneumoscope) == pneumoscope.__all__
 
 
 def test_import_is_silent() -> None:

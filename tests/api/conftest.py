@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from api.running import Server, running
-from pneumoscope.runtime.predictor import Predictor, load
+from pneumoscope.runtime.loading import load
+from pneumoscope.runtime.predictor import Predictor
 from tiny_bundle import make_tiny_bundle
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from generated import chest_like
 from pneumoscope.batch.reports import ReportFolder
 from pneumoscope.errors import PneumoscopeError, UsageError
-from pneumoscope.runtime.predictor import load
+from pneumoscope.runtime.loading import load
 from tiny_bundle import make_tiny_bundle
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pneumoscope.runtime import bundle
+from pneumoscope.runtime import bundle_files
+from pneumoscope.runtime.bundle import open_bundle
 from tiny_bundle import make_tiny_bundle, tiny_card
 
 from .conftest import Run
@@ -13,8 +14,8 @@ from .conftest import Run
 
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(bundle, "_SHIPPED", tmp_path)
-    monkeypatch.setattr(bundle, "DEFAULT_BUNDLE", "tiny")
+    monkeypatch.setattr(bundle_files, "_SHIPPED", tmp_path)
+    monkeypatch.setattr(bundle_files, "DEFAULT_BUNDLE", "tiny")
     return make_tiny_bundle(tmp_path / "tiny")
 
 
@@ -31,7 +32,7 @@ def test_list_for_programs(run: Run, shipped: Path) -> None:
 
 
 def test_nothing_shipped(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "_SHIPPED", tmp_path)
+    monkeypatch.setattr(bundle_files, "_SHIPPED", tmp_path)
     assert run("models") == (0, "", "no bundle is shipped with this version\n")
     assert run("models", "--json") == (0, "[]\n", "")
 
@@ -47,7 +48,7 @@ def test_card(run: Run, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "size 64, fit letterbox",
         "0.970 (0.940 to 0.990)",
         "auc 0.960 (0.940 to 0.970)",
-        bundle.open_bundle(shipped).sha256,
+        open_bundle(shipped).sha256,
     ):
         assert part in outcome.out
 

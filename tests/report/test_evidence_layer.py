@@ -9,7 +9,7 @@ from PIL import Image
 from generated import chest_like
 from pneumoscope.report.colour import blend
 from pneumoscope.report.evidence_layer import render_evidence_layer
-from pneumoscope.runtime.predictor import load
+from pneumoscope.runtime.loading import load
 from tiny_bundle import make_tiny_bundle
 
 

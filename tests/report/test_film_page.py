@@ -15,7 +15,8 @@ from pneumoscope.report.entry import film_entry
 from pneumoscope.report.film_page import film_section, render_film_page, render_index_page, render_job_page
 from pneumoscope.report.overlay import FILM_BOX
 from pneumoscope.runtime.film import Failure, Film
-from pneumoscope.runtime.predictor import Predictor, load
+from pneumoscope.runtime.loading import load
+from pneumoscope.runtime.predictor import Predictor
 from pneumoscope.runtime.rule import own_rule, point_rule
 from tiny_bundle import make_tiny_bundle
 

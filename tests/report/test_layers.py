@@ -12,7 +12,8 @@ from pneumoscope.image.prepare import PrepareParameters
 from pneumoscope.report.layers import FilmLayers, render_layers
 from pneumoscope.report.overlay import EVIDENCE_BOX, render_overlay
 from pneumoscope.runtime.film import Film
-from pneumoscope.runtime.predictor import Predictor, load
+from pneumoscope.runtime.loading import load
+from pneumoscope.runtime.predictor import Predictor
 from tiny_bundle import make_tiny_bundle
 
 PANEL = 768

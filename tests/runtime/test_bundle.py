@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pneumoscope.errors import BundleError
-from pneumoscope.runtime import bundle as module
+from pneumoscope.runtime import bundle_files as module
 from pneumoscope.runtime.bundle import BUNDLE_FILES, find_bundle, open_bundle, shipped_bundles, write_bundle
 from tiny_bundle import make_tiny_bundle, tiny_card, tiny_onnx
 

@@ -12,7 +12,8 @@ from pneumoscope.errors import BundleError, RejectedFilmError
 from pneumoscope.image.radiograph import Radiograph
 from pneumoscope.runtime.bundle import open_bundle, write_bundle
 from pneumoscope.runtime.film import Failure, Film
-from pneumoscope.runtime.predictor import Predictor, load
+from pneumoscope.runtime.loading import load
+from pneumoscope.runtime.predictor import Predictor
 from tiny_bundle import tiny_card, tiny_onnx
 from tiny_guard import tiny_guard
 

@@ -54,7 +54,7 @@ def _listing(bundles: "list[Bundle]") -> "RenderableType":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from pneumoscope.runtime.bundle import DEFAULT_BUNDLE
+    from pneumoscope.runtime.bundle_files import DEFAULT_BUNDLE
 
     table = Table(
         "bundle", "version", "architecture", "size", "test", "AUC (95 %)", box=SIMPLE_HEAD, pad_edge=False

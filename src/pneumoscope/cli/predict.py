@@ -3,11 +3,9 @@
 import io
 import os
 import sys
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Generator
+from contextlib import closing
 from enum import StrEnum
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,8 +110,7 @@ def predict(
     from pneumoscope.batch.job import is_job
     from pneumoscope.batch.local import default_workers, map_in_order
     from pneumoscope.batch.outputs import OutputFolders, refuse_to_overwrite
-    from pneumoscope.batch.scoring import FilmScorer
-    from pneumoscope.runtime.predictor import load
+    from pneumoscope.runtime.loading import load
 
     films = _films(paths or [], sample)
     survives = out is not None and is_job(out)
@@ -138,9 +135,10 @@ def predict(
         raise typer.Exit(
             run_job(films, out, job or "default", model, operating_point.value, folders, workers)
         )
-    with _importing_dicom(films[0]):
-        predictor = load(model, operating_point=operating_point.value, guard=guard)
+    predictor = load(model, operating_point=operating_point.value, guard=guard)
     pages = _report_folder(films, report, predictor)
+    from pneumoscope.batch.scoring import FilmScorer
+
     score = FilmScorer(predictor, folders, pages)
     records = map_in_order(score, enumerate(films), min(workers, len(films)))
     status = _write(records, len(films), form, target, _caption(predictor))
@@ -173,22 +171,6 @@ def _report_folder(
     from pneumoscope.batch.reports import ReportFolder
 
     return ReportFolder(films, folder, predictor.bundle)
-
-
-@contextmanager
-def _importing_dicom(first_film: str) -> Iterator[None]:
-    """Import pydicom beside the block if the first film will need it.
-
-    Each takes about a tenth of a second, and the loading of a network leaves the interpreter free.
-    """
-    from pneumoscope.image.read import begins_like_dicom
-
-    if not begins_like_dicom(first_film):
-        yield
-        return
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(import_module, "pneumoscope.image.dicom")
-        yield
 
 
 def _sample_path() -> str:

@@ -59,7 +59,7 @@ def serve(
     from pneumoscope.api.server import run_server
     from pneumoscope.api.settings import Settings
     from pneumoscope.batch.local import default_workers
-    from pneumoscope.runtime.predictor import load
+    from pneumoscope.runtime.loading import load
 
     settings = Settings.model_validate(
         {

@@ -1,13 +1,6 @@
-"""A bundle on disk: three files, a fourth where it has a guard, and their hashes, all verified.
+"""A bundle: the card, the guard and the network in files that have been verified. Nothing is unpickled."""
 
-`SHA256SUMS` has the format of the `sha256sum` tool, one line per file, sorted by name, so that
-`sha256sum -c SHA256SUMS` says the same as `open_bundle`. Nothing is ever unpickled.
-"""
-
-import hashlib
 import json
-import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -16,6 +9,17 @@ from pydantic import ValidationError
 
 from pneumoscope.errors import BundleError
 from pneumoscope.image.guard import Guard
+from pneumoscope.runtime.bundle_files import (
+    BUNDLE_FILES,
+    DEFAULT_BUNDLE,
+    GUARD_FILE,
+    SUMS_FILE,
+    BundleFiles,
+    find_bundle,
+    read_files,
+    render_sums,
+    shipped_bundles,
+)
 from pneumoscope.runtime.card import FORMAT_VERSION, Card, OperatingPointName
 
 __all__ = [
@@ -26,15 +30,9 @@ __all__ = [
     "find_bundle",
     "open_bundle",
     "shipped_bundles",
+    "understand",
     "write_bundle",
 ]
-
-DEFAULT_BUNDLE = "pneumoscope-lite0"
-BUNDLE_FILES = ("README.md", "card.json", "model.onnx")
-GUARD_FILE = "guard.json"
-_SUMS = "SHA256SUMS"
-_SUMS_LINE = re.compile(r"([0-9a-f]{64})  ([^/\\]+)")
-_SHIPPED = Path(__file__).resolve().parents[1] / "bundles"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,31 +59,6 @@ class Bundle:
         return f"{self.card.name} {self.card.version}"
 
 
-def shipped_bundles() -> dict[str, Path]:
-    """Bundles that came with the package, name to directory, sorted by name."""
-    return {path.parent.name: path.parent for path in sorted(_SHIPPED.glob(f"*/{_SUMS}"))}
-
-
-def find_bundle(name_or_directory: str | Path | None = None) -> Path:
-    """Directory of a bundle.
-
-    Args:
-        name_or_directory: name of a shipped bundle, or a directory; None is the shipped default. A name
-            wins over a directory of that name in the working directory: write `./NAME` for the latter.
-
-    Raises:
-        BundleError: there is no such bundle.
-    """
-    shipped = shipped_bundles()
-    wanted = DEFAULT_BUNDLE if name_or_directory is None else str(name_or_directory)
-    if not isinstance(name_or_directory, Path) and wanted in shipped:
-        return shipped[wanted]
-    if name_or_directory is not None and os.path.isdir(wanted):  # noqa: PTH112 - Path.is_dir raises
-        return Path(wanted)
-    have = f"shipped are: {', '.join(shipped)}" if shipped else "none is shipped with this version"
-    raise BundleError(f"there is no bundle {wanted!r}: name a shipped one or the folder of one ({have})")
-
-
 def open_bundle(directory: str | Path) -> Bundle:
     """Read a bundle and verify every byte of it.
 
@@ -96,24 +69,19 @@ def open_bundle(directory: str | Path) -> Bundle:
         BundleError: a file is missing, superfluous or altered, the format version is another one, or the
             prepare parameters do not have the digest that the card states.
     """
-    directory = Path(directory)
-    try:
-        present = {path.name for path in directory.iterdir()}
-    except OSError as error:
-        raise BundleError(f"{directory} cannot be read as a bundle: {error.strerror}") from error
-    expected = {*BUNDLE_FILES, _SUMS, *({GUARD_FILE} & present)}
-    for name in sorted(expected - present):
-        raise BundleError(f"{directory / name} is missing: the bundle is incomplete, fetch it again")
-    for name in sorted(present - expected):
-        raise BundleError(
-            f"{directory / name} does not belong to the bundle: remove it or fetch the bundle again"
-        )
-    contents = {name: _read(directory / name) for name in sorted(expected)}
-    sums = contents.pop(_SUMS)
-    _verify(directory, sums, contents)
+    return understand(read_files(directory))
+
+
+def understand(files: BundleFiles) -> Bundle:
+    """Make a bundle of files that have been verified.
+
+    Raises:
+        BundleError: the format version is another one, or the card or the guard contradicts itself.
+    """
+    directory, contents = files.directory, files.contents
     card = _parse_card(directory / "card.json", contents["card.json"])
     guard = _parse_guard(directory / GUARD_FILE, contents.get(GUARD_FILE))
-    return Bundle(card, directory, hashlib.sha256(sums).hexdigest(), contents["model.onnx"], guard)
+    return Bundle(card, directory, files.sha256, contents["model.onnx"], guard)
 
 
 def write_bundle(
@@ -135,7 +103,7 @@ def write_bundle(
     _check_card(directory / "card.json", card)
     directory.mkdir(parents=True, exist_ok=True)
     for path in sorted(directory.iterdir()):
-        if path.name not in (*BUNDLE_FILES, GUARD_FILE, _SUMS):
+        if path.name not in (*BUNDLE_FILES, GUARD_FILE, SUMS_FILE):
             raise BundleError(f"{path} is no part of a bundle: write into an empty folder")
     contents = {
         "README.md": readme.encode(),
@@ -148,41 +116,7 @@ def write_bundle(
         contents[GUARD_FILE] = guard.to_json()
     for name, content in contents.items():
         (directory / name).write_bytes(content)
-    (directory / _SUMS).write_bytes(_render_sums(contents))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.is_fifo() or path.is_char_device():  # reading these may never end
-            raise BundleError(f"{path} is no regular file: fetch the bundle again")
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _render_sums(contents: dict[str, bytes]) -> bytes:
-    lines = (f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in sorted(contents))
-    return "".join(lines).encode()
-
-
-def _verify(directory: Path, sums: bytes, contents: dict[str, bytes]) -> None:
-    """Compare every file with its line; the text of the lines must be exactly what `write_bundle` writes."""
-    rendered = _render_sums(contents)
-    if sums == rendered:
-        return
-    lines = [_SUMS_LINE.fullmatch(line) for line in sums.decode(errors="replace").splitlines()]
-    stated = {line[2]: line[1] for line in lines if line is not None}
-    if all(lines) and list(stated) == sorted(contents):
-        for name, content in contents.items():
-            if hashlib.sha256(content).hexdigest() != stated[name]:
-                raise BundleError(
-                    f"{directory / name} is not the file that {_SUMS} names: the bundle was altered or "
-                    "damaged, fetch it again"
-                )
-    raise BundleError(
-        f"{directory / _SUMS} is not a list of {', '.join(sorted(contents))} as sha256sum writes it: the "
-        "bundle was altered or damaged, fetch it again"
-    )
+    (directory / SUMS_FILE).write_bytes(render_sums(contents))
 
 
 def _parse_card(path: Path, content: bytes) -> Card:

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import FilmError
-from pneumoscope.image.prepare import Geometry
-from pneumoscope.image.radiograph import Radiograph
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from pneumoscope.image.prepare import Geometry
+    from pneumoscope.image.radiograph import Radiograph
 
 __all__ = ["RECORD_FIELDS", "Failure", "Film", "Record"]
 
@@ -57,8 +58,8 @@ class Film:
     model: str
     cam: NDArray[np.float32] = field(repr=False)
     heatmap_limit: float = field(repr=False)
-    geometry: Geometry = field(repr=False)
-    radiograph: Radiograph = field(repr=False)
+    geometry: "Geometry" = field(repr=False)
+    radiograph: "Radiograph" = field(repr=False)
 
     @property
     def path(self) -> str:

@@ -13,15 +13,17 @@ from PIL import Image
 from pneumoscope.errors import FilmError, UsageError
 from pneumoscope.image.prepare import prepare
 from pneumoscope.image.read import FilmSource, read
-from pneumoscope.runtime.bundle import Bundle, find_bundle, open_bundle
+from pneumoscope.runtime.bundle import Bundle
 from pneumoscope.runtime.card import OperatingPoint
 from pneumoscope.runtime.film import Failure, Film
-from pneumoscope.runtime.session import open_session
+from pneumoscope.runtime.session import check_session, open_session
 
 if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
     from pneumoscope.image.radiograph import Radiograph
 
-__all__ = ["Predictor", "load"]
+__all__ = ["Predictor"]
 
 
 class Predictor:
@@ -38,6 +40,7 @@ class Predictor:
             with one calling thread per core.
         guard: refuse what the bundle's guard takes for no frontal chest film, and warn where it doubts;
             without effect where the bundle has no guard.
+        session: the bundle's network where it has been loaded already; `threads` is then without effect.
 
     Attributes:
         guard: the one in use, or None: then anything that can be read gets a number.
@@ -54,6 +57,7 @@ class Predictor:
         operating_point: str = "balanced",
         threads: int | None = None,
         guard: bool = True,
+        session: "InferenceSession | None" = None,
     ) -> None:
         point = _point(bundle, operating_point)
         if threads is not None and threads < 1:
@@ -62,7 +66,11 @@ class Predictor:
         self.operating_point = operating_point
         self.point = point
         self.guard = bundle.guard if guard else None
-        self._session = open_session(bundle, threads or 1)
+        if session is None:
+            session = open_session(bundle, threads or 1)
+        else:
+            check_session(session, bundle)
+        self._session = session
 
     def at(self, operating_point: str) -> "Predictor":
         """The same network, loaded once, at another operating point.
@@ -145,26 +153,6 @@ class Predictor:
                 "predict_many takes a list of films: put a single one into a list, or use predict"
             )
         return map(self.attempt, sources)
-
-
-def load(
-    bundle: str | Path | None = None,
-    *,
-    operating_point: str = "balanced",
-    threads: int | None = None,
-    guard: bool = True,
-) -> Predictor:
-    """A predictor for the shipped bundle, for another one by name, or for the bundle in a folder.
-
-    The options are those of `Predictor`.
-
-    Raises:
-        BundleError: there is no such bundle, or it was altered.
-        UsageError: the bundle has no such operating point.
-    """
-    return Predictor(
-        open_bundle(find_bundle(bundle)), operating_point=operating_point, threads=threads, guard=guard
-    )
 
 
 def _point(bundle: Bundle, name: str) -> OperatingPoint:

@@ -1,21 +1,23 @@
 """The network of a bundle as an onnxruntime session, its inputs and outputs checked against the contract."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pneumoscope.errors import BundleError
-from pneumoscope.runtime.bundle import Bundle
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["open_session"]
+    from pneumoscope.runtime.bundle import Bundle
+
+__all__ = ["check_session", "load_network", "open_session"]
 
 _FLOAT = "tensor(float)"
 _FATAL = 4  # severity; errors arrive as exceptions, and warnings about graphs are no news to the user
 
 
-def open_session(bundle: Bundle, threads: int = 1) -> "InferenceSession":
+def open_session(bundle: "Bundle", threads: int = 1) -> "InferenceSession":
     """Load the network of a bundle on the CPU.
 
     `InferenceSession.run` may be called from several threads at once.
@@ -25,8 +27,23 @@ def open_session(bundle: Bundle, threads: int = 1) -> "InferenceSession":
         threads: threads that share one film's arithmetic.
 
     Raises:
-        BundleError: onnxruntime cannot load the network, or its inputs and outputs are not `film`
-            (B, 1, S, S) -> `logit` (B,), `cam` (B, h, w), all float32, S as on the card.
+        BundleError: as `load_network` and `check_session` raise it.
+    """
+    session = load_network(bundle.onnx, bundle.directory, threads)
+    check_session(session, bundle)
+    return session
+
+
+def load_network(onnx: bytes, directory: Path, threads: int = 1) -> "InferenceSession":
+    """Load a network, whatever its inputs and outputs; other threads go on meanwhile.
+
+    Args:
+        onnx: the serialised network, as verified.
+        directory: of its bundle.
+        threads: threads that share one film's arithmetic.
+
+    Raises:
+        BundleError: onnxruntime cannot load it.
     """
     _say_nothing_to_anybody()
     import onnxruntime
@@ -38,12 +55,12 @@ def open_session(bundle: Bundle, threads: int = 1) -> "InferenceSession":
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL
     options.use_deterministic_compute = True
-    path = bundle.directory / "model.onnx"
+    path = directory / "model.onnx"
     # A network may name files for its weights, and onnxruntime would look for them in the working directory,
     # where no hash has covered them. No file lies below another file.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path))
     try:
-        session = onnxruntime.InferenceSession(bundle.onnx, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     except (
         state.Fail,
         state.InvalidArgument,
@@ -52,10 +69,19 @@ def open_session(bundle: Bundle, threads: int = 1) -> "InferenceSession":
         state.NotImplemented,
     ) as error:
         raise BundleError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
+
+
+def check_session(session: "InferenceSession", bundle: "Bundle") -> None:
+    """Compare a network's inputs and outputs with the contract.
+
+    Raises:
+        BundleError: they are not `film` (B, 1, S, S) -> `logit` (B,), `cam` (B, h, w), all float32, S as on
+            the card.
+    """
+    path = bundle.directory / "model.onnx"
     size = bundle.card.prepare.size
     _check(path, "input", session.get_inputs(), {"film": ("batch", 1, size, size)})
     _check(path, "output", session.get_outputs(), {"logit": ("batch",), "cam": ("batch", "height", "width")})
-    return session
 
 
 def _say_nothing_to_anybody() -> None:

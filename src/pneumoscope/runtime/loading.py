@@ -1,0 +1,49 @@
+"""From the name of a bundle to a predictor, by the shortest way: the start of nearly every run."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pneumoscope.runtime.bundle_files import BundleFiles, find_bundle, read_files
+from pneumoscope.runtime.session import load_network
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+    from pneumoscope.runtime.predictor import Predictor
+
+__all__ = ["load"]
+
+
+def load(
+    bundle: str | Path | None = None,
+    *,
+    operating_point: str = "balanced",
+    threads: int | None = None,
+    guard: bool = True,
+) -> "Predictor":
+    """A predictor for the shipped bundle, for another one by name, or for the bundle in a folder.
+
+    The options are those of `Predictor`.
+
+    Raises:
+        BundleError: there is no such bundle, or it was altered.
+        UsageError: the bundle has no such operating point, or `threads` is below one.
+    """
+    directory = find_bundle(bundle)
+    with ThreadPoolExecutor(1) as pool:
+        # Verifying and loading a network takes about as long as importing what understands the rest of the
+        # bundle, and leaves the interpreter free for it.
+        network = pool.submit(_read_network, directory, max(threads or 1, 1))
+        from pneumoscope.runtime.bundle import understand
+        from pneumoscope.runtime.predictor import Predictor
+
+        files, session = network.result()
+    return Predictor(
+        understand(files), operating_point=operating_point, threads=threads, guard=guard, session=session
+    )
+
+
+def _read_network(directory: Path, threads: int) -> "tuple[BundleFiles, InferenceSession]":
+    files = read_files(directory)
+    return files, load_network(files.contents["model.onnx"], directory, threads)
