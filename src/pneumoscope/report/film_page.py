@@ -15,7 +15,7 @@ from pneumoscope.runtime.bundle import Bundle
 from pneumoscope.runtime.film import Failure, Film, Record
 from pneumoscope.runtime.rule import OWN_THRESHOLD, Rule, point_rule
 
-__all__ = ["film_section", "render_film_page", "render_index_page", "render_job_page"]
+__all__ = ["film_section", "model_section", "render_film_page", "render_index_page", "render_job_page"]
 
 _STYLE = """
 .finding{font-size:1.3rem;margin:.5rem 0}.finding b{margin-right:1rem}.caution{color:#8a4b00;font-weight:600}
@@ -41,7 +41,7 @@ def render_film_page(result: Film | Failure | Entry, bundle: Bundle, rule: Rule 
     """
     return page(
         _title("Film", bundle),
-        [_head("Chest film", bundle), film_section(result, bundle, rule), _model(bundle)],
+        [_head("Chest film", bundle), film_section(result, bundle, rule), model_section(bundle)],
         _STYLE,
     )
 
@@ -56,7 +56,7 @@ def render_job_page(records: Sequence[Record], sections: Sequence[str], bundle: 
     """
     rows = ((record["path"], *_cells(record)) for record in records)
     overview = table(("Film", "Finding", "Probability", "Remark"), rows)
-    body = [_head(_counted(records), bundle), overview, *sections, _model(bundle)]
+    body = [_head(_counted(records), bundle), overview, *sections, model_section(bundle)]
     return page(_title("Films", bundle), body, _STYLE)
 
 
@@ -80,7 +80,7 @@ def render_index_page(
             cells = "".join(f"<td>{escape(cell)}</td>" for cell in _cells(record))
             yield f"<tr><td>{first}</td>{cells}</tr>"
         yield "</table>"
-        yield _model(bundle)
+        yield model_section(bundle)
 
     return (part + "\n" for part in page_parts(_title("Films", bundle), rows(), _STYLE))
 
@@ -150,7 +150,7 @@ def _bar(probability: float, threshold: float) -> str:
     )
 
 
-def _model(bundle: Bundle) -> str:
+def model_section(bundle: Bundle) -> str:
     """What the model is and is not for, and the facts of its card."""
     card = bundle.card
     points = (

@@ -1,0 +1,1 @@
+element.querySelector(".shade").addEventListener("click", () => document.body.classList.toggle("dark"));
