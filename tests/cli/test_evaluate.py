@@ -3,12 +3,15 @@ import json
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
+from data.made_films import artificial_films, resized
 from evaluation.tiny_films import tiny_films
 from pneumoscope.cli.main import app
 from pneumoscope.data.manifest import ManifestRow, read_manifest, write_manifest
 from pneumoscope.errors import BundleError, UsageError
+from pneumoscope.report.evaluation_films import PICTURE_NOTICE
 from pneumoscope.report.evaluation_page import render_evaluation_page
 from pneumoscope.runtime.bundle import open_bundle
 from pneumoscope.runtime.predictor import Predictor
@@ -170,6 +173,8 @@ def test_two_bundles_are_compared(bundle, films, manifest, tmp_path):
         (["absent"], "absent does not exist"),
         ([".", "--split", "test"], "--split belongs to a manifest"),
         ([".", "--source", "kermany"], "--source belongs to a manifest"),
+        ([".", "--worst", "3"], "name the page too, with --html"),
+        ([".", "--lungs", "masks"], "--lungs belongs to --stress"),
     ],
 )
 def test_wrong_usage_says_what_to_do(bundle, arguments, message):
@@ -187,3 +192,65 @@ def test_the_page_shows_what_the_json_holds(bundle, films, manifest, tmp_path):
     places = ["--manifest", manifest, "--root", films[0].path.parent, "--split", "test"]
     _evaluate(bundle, *places, "--out", out, "--html", html)
     assert html.read_text(encoding="utf-8") == render_evaluation_page(json.loads(out.read_text()))
+
+
+def test_the_worst_films_are_shown_only_where_asked_for(bundle, films, manifest, tmp_path):
+    plain, shown = tmp_path / "plain.html", tmp_path / "shown.html"
+    places = ["--manifest", manifest, "--root", films[0].path.parent, "--split", "test"]
+    _evaluate(bundle, *places, "--html", plain)
+    assert "<img" not in plain.read_text()
+    assert PICTURE_NOTICE not in plain.read_text()
+    _evaluate(bundle, *places, "--html", shown, "--worst", "1", "--out", tmp_path / "figures.json")
+    page = shown.read_text()
+    worst = json.loads((tmp_path / "figures.json").read_text())["worst"]
+    named = [film["path"] for kind in worst.values() for film in kind]
+    assert 1 <= page.count("<img") == len(named) <= 2
+    assert PICTURE_NOTICE in page
+    assert all(path in page for path in named)
+    assert not any(film.patient in page for film in films), "the path may be named, the patient never"
+
+
+def test_stress_is_measured_on_the_same_films(bundle, films, manifest, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    Image.new("L", (8, 8), 255).save(masks / f"{films[1].path.stem}.png")
+    out, html = tmp_path / "figures.json", tmp_path / "page.html"
+    places = ["--manifest", manifest, "--root", films[0].path.parent, "--split", "test"]
+    result = _evaluate(bundle, *places, "--stress", "--lungs", masks, "--out", out, "--html", html)
+    told = json.loads(out.read_text())
+    assert told["lungs"] == {"mask": 1, "template": 22}
+    pooled = [row for row in told["stress"] if row["group"] == "all sources"]
+    assert pooled[0]["before"]["auc"] == told["groups"][0]["metrics"]["auc"]
+    assert [row["blank"] for row in pooled if row["variant"] == "lungs-out"] == [1], "all of it was lung"
+    assert "lungs blacked out" in html.read_text()
+    assert "stretched" in result.stdout
+    assert html.read_text() == render_evaluation_page(told)
+
+
+def test_baselines_stand_beside_the_bundle(bundle, tmp_path):
+    root = tmp_path / "films"
+    root.mkdir()
+    rows = artificial_films(root, 3, patients=300, plant=_wide_where_sick)
+    write_manifest(rows, tmp_path / "manifest.parquet")
+    out, html = tmp_path / "figures.json", tmp_path / "page.html"
+    places = ["--manifest", tmp_path / "manifest.parquet", "--root", root, "--split", "test"]
+    result = _evaluate(bundle, *places, "--baselines", tmp_path / "kept", "--out", out, "--html", html)
+    told = {row["check"]: row for row in json.loads(out.read_text())["baselines"]}
+    assert told["aspect-ratio"]["auc"]["low"] > 0.9
+    assert told["border"]["auc"]["value"] < told["aspect-ratio"]["auc"]["value"]
+    assert told["aspect-ratio"]["films"] == json.loads(out.read_text())["groups"][0]["films"]
+    assert "Aspect ratio alone" in result.stdout
+    assert "Aspect ratio alone" in html.read_text()
+    assert (tmp_path / "kept" / "plates").is_dir()
+
+
+def _wide_where_sick(made, generator):
+    width = (150 if made.sick else 120) + int(generator.integers(6))
+    made.pixels = resized(made, 130, width)
+
+
+def test_baselines_need_a_manifest(bundle, films, tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text(f"path,label\n{films[0].path},NORMAL\n")
+    with pytest.raises(UsageError, match="needs a manifest: make one of your films"):
+        _evaluate(bundle, table, "--baselines", tmp_path / "kept")

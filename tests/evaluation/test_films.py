@@ -6,11 +6,12 @@ from PIL import Image
 
 from generated import chest_like
 from pneumoscope.errors import DataError, UsageError
-from pneumoscope.evaluation.films import csv_films, folder_films, manifest_films
+from pneumoscope.evaluation.films import age_group, csv_films, folder_films, manifest_films
 
 
-def _row(path, source="east", label="NORMAL", patient="p", split="test"):
-    return SimpleNamespace(path=path, source=source, label=label, patient=patient, split=split)
+def _row(path, source="east", label="NORMAL", patient="p", split="test", **known):
+    facts = {"view": None, "age": None, "population": None} | known
+    return SimpleNamespace(path=path, source=source, label=label, patient=patient, split=split, **facts)
 
 
 ROWS = [
@@ -33,6 +34,30 @@ def test_a_split_holds_its_labelled_films_only():
         (Path("root/c.png"), 1, "west"),
     ]
     assert films[0].patient == films[2].patient == "p"
+
+
+def test_what_is_known_of_a_film_goes_with_it():
+    rows = [_row("a.png", view="AP", age=17.9, population="paediatric"), _row("b.png")]
+    first, second = manifest_films(rows, Path(), "test")
+    assert (first.view, first.age_group, first.population) == ("AP", "5 to 17 years", "paediatric")
+    assert (second.view, second.age_group, second.population) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("years", "group"),
+    [
+        (None, ""),
+        (0.0, "0 to 4 years"),
+        (4.99, "0 to 4 years"),
+        (5.0, "5 to 17 years"),
+        (18.0, "18 to 39 years"),
+        (40.0, "40 to 64 years"),
+        (65.0, "65 years and over"),
+        (150.0, "65 years and over"),
+    ],
+)
+def test_every_age_has_its_group(years, group):
+    assert age_group(years) == group
 
 
 def test_unknown_patients_are_each_their_own():
@@ -107,9 +132,24 @@ def test_a_csv_gives_its_films_in_order(tmp_path):
     assert films[0].patient == films[2].patient == "p1" != films[1].patient
 
 
+def test_a_csv_may_say_view_age_and_population(tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("path,label,view,age,population\na.png,NORMAL,ap,63,Adult\nb.png,NORMAL,,,\n")
+    first, second = csv_films(table)
+    assert (first.view, first.age_group, first.population) == ("AP", "40 to 64 years", "adult")
+    assert (second.view, second.age_group, second.population) == ("", "", "")
+
+
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
+        (
+            "path,label,age\na.png,NORMAL,3\nb.png,NORMAL,old\n",
+            DataError,
+            "line 3: the age 'old' is no number",
+        ),
+        ("path,label,age\na.png,NORMAL,-3\n", DataError, "line 2: the age '-3' is no number of years"),
+        ("path,label,age\na.png,NORMAL,inf\n", DataError, "the age 'inf' is no number"),
         ("path,finding\na.png,NORMAL\n", DataError, "no column 'label'"),
         ("", DataError, "no column 'label'"),
         ("path,label\na.png,NORMAL\nb.png\n", DataError, "line 3: path or label is empty"),

@@ -249,3 +249,29 @@ def test_examples_in_docstrings():
     result = doctest.testmod(intervals)
     assert result.attempted > 2
     assert result.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    # Newcombe 1998, Statistics in Medicine 17:873, table II, method 10.
+    [
+        ((56, 70), (48, 80), (0.0524, 0.3339)),
+        ((9, 10), (3, 10), (0.1705, 0.8090)),
+        ((10, 10), (0, 20), (0.6791, 1.0)),
+        ((0, 10), (0, 10), (-0.2775, 0.2775)),
+    ],
+)
+def test_differences_of_proportions_are_newcombe_s(first, second, expected):
+    found = intervals.independent_difference(intervals.wilson(*first), intervals.wilson(*second))
+    assert (found.low, found.high) == pytest.approx(expected, abs=5e-5)
+    turned = intervals.independent_difference(intervals.wilson(*second), intervals.wilson(*first))
+    assert (turned.value, turned.low, turned.high) == pytest.approx((-found.value, -found.high, -found.low))
+
+
+def test_intervals_of_differences_hold_the_truth_as_often_as_they_say():
+    generator = np.random.default_rng(0)
+    held = 0
+    for _ in range(2000):
+        one, other = (intervals.wilson(int(generator.binomial(n, p)), n) for n, p in ((80, 0.9), (120, 0.8)))
+        held += _within(intervals.independent_difference(one, other), 0.1)
+    assert 0.935 < held / 2000 < 0.97

@@ -26,7 +26,13 @@ ON_FINDINGS = {
     metrics.sensitivity: reference.recall_score,
     metrics.specificity: lambda y, v: reference.recall_score(y, v, pos_label=0),
 }
-ALL = [*ON_SCORES, *ON_FINDINGS, metrics.brier, metrics.expected_calibration_error]
+ALL = [
+    *ON_SCORES,
+    *ON_FINDINGS,
+    metrics.brier,
+    metrics.distance_from_prevalence,
+    metrics.expected_calibration_error,
+]
 
 
 def _probabilities(scores):
@@ -65,6 +71,22 @@ def test_calibration_error_equals_the_calibration_curve(seed, count, separation,
     counts = np.histogram(p, bins=15, range=(0, 1))[0]
     expected = np.average(np.abs(frequency - mean), weights=counts[counts > 0])
     assert metrics.expected_calibration_error(sample.labels, p) == pytest.approx(expected)
+
+
+@grid
+def test_distance_is_from_the_share_of_positives(seed, count, separation, decimals):
+    sample = films(seed, count, separation, decimals=decimals)
+    p = _probabilities(sample.scores)
+    expected = np.mean([abs(each - sample.labels.mean()) for each in p])
+    assert metrics.distance_from_prevalence(sample.labels, p) == pytest.approx(expected)
+
+
+def test_who_knows_only_how_common_it_is_claims_nothing():
+    labels = np.arange(30) % 3 == 0
+    assert metrics.distance_from_prevalence(labels, np.full(30, 1 / 3)) == pytest.approx(0.0)
+    assert metrics.distance_from_prevalence(labels, labels.astype(float)) == pytest.approx(2 * 1 / 3 * 2 / 3)
+    sure_and_wrong = metrics.distance_from_prevalence(labels, np.ones(30))
+    assert sure_and_wrong == pytest.approx(2 / 3)
 
 
 def test_a_probability_of_one_lies_in_the_last_bin():

@@ -2,12 +2,10 @@ import csv
 import io
 import json
 
-import numpy as np
 import pytest
 
 from evaluation.tiny_films import tiny_bundle, tiny_films
-from pneumoscope.evaluation.intervals import delong_test, mcnemar
-from pneumoscope.evaluation.report import compare_scores, evaluate_bundle, scores_csv
+from pneumoscope.evaluation.report import evaluate_bundle, scores_csv
 from pneumoscope.evaluation.scoring import score_films
 from pneumoscope.runtime.predictor import Predictor
 
@@ -55,22 +53,6 @@ def test_a_bundle_does_not_differ_from_itself(bundle, tmp_path):
     assert report.rival == "tiny 0.1.0"
 
 
-def test_bundles_are_compared_on_the_films_that_both_scored(bundle, tmp_path):
-    films = tiny_films(tmp_path / "films")
-    first = score_films(Predictor(bundle), films)
-    films[0].path.write_text("no image")
-    films[5].path.write_text("no image")
-    second = score_films(Predictor(bundle), films)
-    mixed = np.roll(second.probabilities, 1)
-    object.__setattr__(second, "probabilities", mixed)
-    pooled = compare_scores(first, {"balanced": 0.5}, second, {"balanced": 0.4})[0]
-    common = [number for number in range(len(films)) if number not in (0, 5)]
-    y, p = first.targets[common], first.probabilities[common]
-    assert pooled.films == 22
-    assert pooled.auc == delong_test(y, p, mixed, first.patients[common])
-    assert pooled.mcnemar == {"balanced": mcnemar((p >= 0.5) == y, (mixed >= 0.4) == y)}
-
-
 def test_progress_counts_both_bundles(bundle, tmp_path):
     done = []
     evaluate_bundle(bundle, tiny_films(tmp_path / "films", 4), rival=bundle, progress=done.append)
@@ -88,13 +70,25 @@ def test_the_csv_holds_one_line_per_film(bundle, tmp_path):
     assert [line["target"] for line in lines[:3]] == ["0", "1", "1"]
 
 
-def test_the_worst_films_are_the_most_confident_errors(bundle, tmp_path):
+def test_the_worst_films_are_those_of_the_balanced_threshold(bundle, tmp_path):
     report = evaluate_bundle(bundle, tiny_films(tmp_path / "films"))
     p, y = report.scores.probabilities, report.scores.targets
-    worst = report.worst()
-    wrong = (p > 0.5) != y
-    assert len(worst) == int(wrong.sum()) > 0
-    distances = [abs(film["probability"] - film["target"]) for film in worst]
-    assert distances == sorted(distances, reverse=True)
-    assert distances[0] == np.abs(p - y).max()
-    assert report.worst(1) == worst[:1]
+    wrong = (p >= bundle.card.operating_points["balanced"].threshold) != y
+    told = report.to_json()["worst"]
+    assert set(told) == {"missed", "overcalled"}
+    films = [film for kind in told.values() for film in kind]
+    expected = {path for path, is_wrong in zip(report.scores.paths, wrong, strict=True) if is_wrong}
+    assert {film["path"] for film in films} == expected
+    assert all(set(film) == {"path", "source", "probability"} for film in films)
+    assert films
+
+
+def test_the_json_says_what_was_told_from_what_and_what_was_trained_on(bundle, tmp_path):
+    films_of = {"split": "test", "negative": ["OTHER"]}
+    told = evaluate_bundle(bundle, tiny_films(tmp_path / "films"), films_of=films_of).to_json()
+    assert told["films_of"] == films_of
+    assert told["trained_on"] == ["none"]
+    assert (told["baselines"], told["stress"]) == ([], [])
+    rows = [(row["group"], row["operating_point"]) for row in told["thresholds"]]
+    assert len(rows) == 9
+    assert rows[0] == ("all sources", "screening")

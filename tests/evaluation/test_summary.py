@@ -5,7 +5,13 @@ from sklearn import metrics as reference
 from evaluation.samples import families
 from pneumoscope.evaluation.calibration import calibrated_probability
 from pneumoscope.evaluation.scoring import Scores
-from pneumoscope.evaluation.summary import POOLED, card_evaluation, summarise, summarise_group
+from pneumoscope.evaluation.summary import (
+    POOLED,
+    card_evaluation,
+    summarise,
+    summarise_facets,
+    summarise_group,
+)
 
 THRESHOLDS = {"screening": 0.3, "balanced": 0.5, "rule-in": 0.7}
 
@@ -115,3 +121,40 @@ def test_one_label_has_no_curves():
         "made", np.ones(4, bool), np.linspace(0, 1, 4), np.arange(4).astype(str), THRESHOLDS
     )
     assert (group.roc, group.precision_recall) == ([], [])
+
+
+def _facets(**columns):
+    sources = np.where(np.arange(180) < 60, "west", "east")
+    return {
+        found.facet: found for found in summarise_facets(_scores(sources=sources, facets=columns), THRESHOLDS)
+    }
+
+
+def test_kinds_of_films_stand_over_all_sources_and_within_each():
+    views = np.where(np.arange(180) % 2, "AP", "PA")
+    views[:10] = ""
+    found = _facets(view=views)["view"]
+    names = [group.group for group in found.groups]
+    assert names == ["AP", "PA", "AP, east", "PA, east", "AP, west", "PA, west"]
+    assert (found.films, found.unknown) == (170, 10)
+    films = {group.group: group.films for group in found.groups}
+    assert films == {"AP": 85, "PA": 85, "AP, east": 60, "PA, east": 60, "AP, west": 25, "PA, west": 25}
+    scores = _scores()
+    inside = (views == "AP") & (np.arange(180) >= 60)
+    expected = reference.roc_auc_score(scores.targets[inside], scores.probabilities[inside])
+    (group,) = (group for group in found.groups if group.group == "AP, east")
+    assert group.metrics["auc"].value == pytest.approx(expected)
+
+
+def test_what_only_one_source_says_is_told_once_and_ages_rise():
+    ages = np.array(["", "40 to 64 years", "5 to 17 years"])[np.arange(180) % 3]
+    ages[:60] = ""
+    groups = _facets(**{"age group": ages})["age group"].groups
+    assert [group.group for group in groups] == ["5 to 17 years, east", "40 to 64 years, east"]
+    assert [group.films for group in groups] == [40, 40]
+
+
+def test_what_divides_no_films_is_left_out():
+    assert _facets(view=np.full(180, ""), population=np.full(180, "adult")) == {}
+    both = np.where(np.arange(180) < 60, "adult", "paediatric")
+    assert [group.group for group in _facets(population=both)["population"].groups] == ["adult", "paediatric"]

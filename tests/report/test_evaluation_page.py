@@ -36,12 +36,22 @@ TOLD = {
     "model": "tiny 0.1.0",
     "sha256": "ab" * 32,
     "temperature": 1.5,
+    "trained_on": ["kermany"],
+    "films_of": {"split": "test", "positive": ["PNEUMONIA"], "negative": ["NORMAL", "OTHER"]},
     "groups": [GROUP],
+    "facets": [],
+    "thresholds": [],
+    "baselines": [],
+    "stress": [],
+    "lungs": {},
     "compared_with": None,
     "comparison": [],
-    "worst": [],
+    "worst": {"missed": [], "overcalled": []},
     "failures": [],
 }
+
+
+FAILURE = {"path": "broken.png", "status": "error", "reason": "it is empty; send it again"}
 
 
 def _told(**changes):
@@ -57,14 +67,14 @@ class _Checker(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag != "meta":
+        if tag not in {"meta", "img", "br"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        self.text.append(data)
+        self.text.append(data.replace("\xa0", " "))
 
 
 def _read(page):
@@ -95,7 +105,7 @@ def test_three_plots_per_group():
     page = render_evaluation_page(_told(groups=[GROUP, GROUP | {"group": "nih"}]))
     tags = [tag for tag, _ in _read(page).tags]
     assert tags.count("svg") == 6
-    assert tags.count("h2") == 2
+    assert tags.count("h3") == 2
 
 
 def test_a_group_of_one_label_has_no_curves():
@@ -116,12 +126,44 @@ def test_the_page_needs_nothing_else():
 
 @pytest.mark.parametrize("name", ["<b>.png", "a&b.png", '"q".png'])
 def test_names_of_files_are_text(name):
-    worst = [{"path": name, "source": "s", "target": 1, "probability": 0.01}]
+    worst = {"missed": [{"path": name, "source": "s", "probability": 0.01}], "overcalled": []}
     failures = [{"path": name, "status": "error", "reason": "<i>"}]
     page = render_evaluation_page(_told(worst=worst, failures=failures))
     checker = _read(page)
     assert checker.text.count(name) == 2
     assert {tag for tag, _ in checker.tags}.isdisjoint({"b", "i"})
+
+
+def test_films_and_contrast_are_told():
+    text = _read(render_evaluation_page(_told())).text
+    assert "PNEUMONIA against NORMAL, OTHER; split test" in text
+
+
+@pytest.mark.parametrize(("trained_on", "said"), [(["kermany"], "yes"), (["other"], "no"), ([], "-")])
+def test_a_source_never_trained_on_is_marked(trained_on, said):
+    text = _read(render_evaluation_page(_told(trained_on=trained_on))).text
+    row = text[text.index("kermany") :]
+    assert row[:5] == ["kermany", "1,624", "400", "390", said]
+
+
+def test_links_lead_to_the_sections_that_there_are():
+    page = render_evaluation_page(_told(compared_with="rival", comparison=[], failures=[FAILURE]))
+    links = {attrs["href"][1:] for tag, attrs in _read(page).tags if tag == "a"}
+    anchors = {attrs["id"] for tag, attrs in _read(page).tags if tag == "h2"}
+    assert links == anchors == {"curves", "failures"}
+
+
+def test_kinds_of_films_have_a_row_each():
+    facet = {
+        "facet": "view",
+        "films": 1000,
+        "unknown": 624,
+        "groups": [copy.deepcopy(GROUP) | {"group": "AP, rsna-lungs", "films": 777}],
+    }
+    text = _read(render_evaluation_page(_told(facets=[facet]))).text
+    row = text[text.index("AP, rsna-lungs") :]
+    assert row[:6] == ["AP, rsna-lungs", "777", "390", "0.971 (0.951 to 0.981)", "-", "0.951, 0.912"]
+    assert "Unknown of 624 films." in text
 
 
 def test_a_comparison_is_told():

@@ -2,19 +2,23 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pneumoscope.cli.evaluate_tables import say
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
+    from pneumoscope.data.joined import JoinedManifests
     from pneumoscope.evaluation.films import LabelledFilm
     from pneumoscope.evaluation.report import EvaluationReport
-    from pneumoscope.runtime.card import Estimate
+    from pneumoscope.runtime.bundle import Bundle
 
 __all__ = ["evaluate"]
 
@@ -27,7 +31,7 @@ def evaluate(
         Path | None,
         typer.Argument(
             metavar="FOLDER|CSV",
-            help="A folder with NORMAL and PNEUMONIA, or a csv with path,label[,patient,source].",
+            help="A folder with NORMAL and PNEUMONIA, or a csv with path,label[,patient,source,view,age].",
         ),
     ] = None,
     manifest: Annotated[
@@ -56,9 +60,33 @@ def evaluate(
             metavar="BUNDLE", help="Score the same films with this one too, and test the difference."
         ),
     ] = None,
+    baselines: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Ask what is reached without seeing the disease: border, geometry, bytes, thumbnail. DIR "
+            "keeps plates of the films, as `data audit --out DIR` does. Needs a manifest.",
+        ),
+    ] = None,
+    stress: Annotated[
+        bool,
+        typer.Option("--stress", help="Score the films also stretched, padded, cropped and without lungs."),
+    ] = False,
+    lungs: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="For --stress: masks of lungs, NAME.png per film; else a template."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write all figures.")] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write one page with curves and tables.")
+    ] = None,
+    worst: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Show the N most confident errors of each kind on the page, with heatmaps.",
+        ),
     ] = None,
     scores_out: Annotated[
         Path | None, typer.Option("--scores", metavar="FILE.csv", help="Write the score of every film.")
@@ -68,102 +96,157 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a bundle on labelled films, pooled and per source, at every operating point."""
-    from pneumoscope.evaluation.report import evaluate_bundle, scores_csv
-    from pneumoscope.report.evaluation_page import render_evaluation_page
+    from pneumoscope.evaluation.report import WORST_OF_EACH_KIND, evaluate_bundle, scores_csv
     from pneumoscope.runtime.bundle import find_bundle, open_bundle
 
+    if worst is not None and html is None:
+        raise UsageError("--worst shows films on the page: name the page too, with --html")
+    if lungs is not None and not stress:
+        raise UsageError("--lungs belongs to --stress: give both, or leave it out")
     opened = open_bundle(find_bundle(bundle))
     rival = open_bundle(find_bundle(compare)) if compare is not None else None
     targets = dict.fromkeys(negative or ["NORMAL"], 0) | dict.fromkeys(positive or ["PNEUMONIA"], 1)
-    films = _films(data, manifest, root, split, source, targets)
-    with _progress(len(films) * (2 if rival else 1), shown=sys.stderr.isatty()) as progress:
-        report = evaluate_bundle(opened, films, rival=rival, workers=workers, progress=progress)
+    asked = _asked(data, manifest, root, split, source, targets)
+    if baselines is not None and asked.joined is None:
+        raise UsageError("--baselines needs a manifest: make one of your films with `pneumoscope data build`")
+    with _progress("scoring", len(asked.films) * (2 if rival else 1)) as progress:
+        report = evaluate_bundle(
+            opened,
+            asked.films,
+            rival=rival,
+            films_of=asked.described,
+            worst=worst or WORST_OF_EACH_KIND,
+            workers=workers,
+            progress=progress,
+        )
+    if baselines is not None:
+        report = _with_baselines(report, asked, baselines, workers)
+    if stress:
+        report = _with_stress(report, opened, asked, lungs, workers)
     if out is not None:
         out.write_text(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if html is not None:
-        html.write_text(render_evaluation_page(report.to_json()), encoding="utf-8")
+        html.write_text(_page(report, opened, shown=worst is not None), encoding="utf-8")
     if scores_out is not None:
         scores_out.write_text(scores_csv(report.scores), encoding="utf-8")
-    _say(report)
+    say(report)
 
 
-def _films(
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The films of the one place that was named; `joined` and `split` where that is a manifest."""
+
+    films: "list[LabelledFilm]"
+    targets: dict[str, int]
+    described: dict[str, Any]
+    joined: "JoinedManifests | None" = None
+    split: str = ""
+
+
+def _asked(
     data: Path | None,
     manifests: list[Path] | None,
     roots: list[Path] | None,
     split: str | None,
     sources: list[str] | None,
     targets: dict[str, int],
-) -> "list[LabelledFilm]":
-    """Films of the one place that was named."""
+) -> _Asked:
     from pneumoscope.evaluation.films import csv_films, folder_films, manifest_films
 
+    described = {
+        name: [label for label, target in targets.items() if target == value]
+        for name, value in (("positive", 1), ("negative", 0))
+    }
     if data is not None:
         belonging = {"manifest": manifests, "root": roots, "split": split, "source": sources}
         for option, value in belonging.items():
             if value:
                 raise UsageError(f"--{option} belongs to a manifest: leave it out, or leave {data} out")
         if data.is_dir():
-            return folder_films(data, targets=targets)
+            return _Asked(folder_films(data, targets=targets), targets, {"folder": data.name, **described})
         if data.is_file():
-            return csv_films(data, targets=targets)
+            return _Asked(csv_films(data, targets=targets), targets, {"table": data.name, **described})
         raise UsageError(f"{data} does not exist: name a folder with NORMAL and PNEUMONIA, or a csv")
     if not manifests or not roots or split is None:
         raise UsageError("name films to measure: a folder, a csv, or --manifest, --root and --split together")
     from pneumoscope.data.joined import join_manifests
+    from pneumoscope.data.manifest import manifest_sha256
 
-    films = join_manifests(manifests, roots)
-    return manifest_films(films.rows, films.root, split, sources=sources, targets=targets)
+    joined = join_manifests(manifests, roots)
+    films = manifest_films(joined.rows, joined.root, split, sources=sources, targets=targets)
+    where = {"split": split, **described, "manifest_sha256": manifest_sha256(joined.rows)}
+    return _Asked(films, targets, where, joined, split)
 
 
-def _say(report: "EvaluationReport") -> None:
-    """Tables on standard output, what failed on standard error."""
-    from rich.console import Console
-    from rich.table import Table
+def _with_baselines(
+    report: "EvaluationReport", asked: _Asked, directory: Path, workers: int | None
+) -> "EvaluationReport":
+    """The report with what is reached without seeing the disease."""
+    from pneumoscope.data.audit.baselines import measure_baselines
 
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    scores = Table("films of", "films", "patients", "pneumonia", "AUC", "Brier", "calibration error")
-    points = Table("films of", "operating point", "threshold", "sensitivity", "specificity", "accuracy", "F1")
-    for group in report.groups:
-        counts = (group.group, str(group.films), str(group.patients), str(group.positives))
-        wanted = ("auc", "brier", "expected_calibration_error")
-        scores.add_row(*counts, *(_cell(group.metrics.get(metric)) for metric in wanted))
-        for name, point in group.operating_points.items():
-            rates = ("sensitivity", "specificity", "accuracy", "f1")
-            cells = (_cell(point.metrics.get(rate)) for rate in rates)
-            points.add_row(group.group, name, f"{point.threshold:.4f}", *cells)
-    console.print(f"{report.model}, 95 % intervals in brackets", highlight=False)
-    console.print(scores)
-    console.print(points)
-    if report.comparison:
-        rivals = Table(
-            "films of", "films", f"AUC, minus {report.rival}", "p (DeLong)", "p (McNemar, balanced)"
+    assert asked.joined is not None
+    rows, root = asked.joined.rows, asked.joined.root
+    probability = dict(zip(report.scores.paths, report.scores.probabilities.tolist(), strict=True))
+    scored = {row.path: probability[name] for row in rows if (name := str(root / row.path)) in probability}
+    with _progress("reading films", None) as progress:
+        found = measure_baselines(
+            rows,
+            root,
+            scored,
+            asked.targets,
+            asked.split,
+            directory,
+            workers=workers,
+            progress=None if progress is None else lambda done, _: progress(done),
         )
-        for pair in report.comparison:
-            test = pair.auc
-            difference = _cell(test.difference if test else None)
-            p_value = f"{test.p_value:.3g}" if test else "-"
-            rivals.add_row(
-                pair.group, str(pair.films), difference, p_value, f"{pair.mcnemar['balanced']:.3g}"
-            )
-        console.print(rivals)
-    for failure in report.scores.failures:
-        print(f"{failure.path}: {failure.status}: {failure.reason}", file=sys.stderr)
+    return replace(report, baselines=found)
 
 
-def _cell(estimate: "Estimate | None") -> str:
-    return "-" if estimate is None else f"{estimate.value:.3f} ({estimate.low:.3f}-{estimate.high:.3f})"
+def _with_stress(
+    report: "EvaluationReport", bundle: "Bundle", asked: _Asked, masks: Path | None, workers: int | None
+) -> "EvaluationReport":
+    """The report with the same films changed."""
+    from pneumoscope.data.film_lungs import film_lungs
+    from pneumoscope.evaluation.stress import stress_films, summarise_stress
+    from pneumoscope.runtime.predictor import Predictor
+
+    find = film_lungs(masks)
+    with _progress("scoring changed films", len(asked.films)) as progress:
+        films = stress_films(
+            Predictor(bundle, guard=False), asked.films, find, workers=workers, progress=progress
+        )
+    thresholds = {str(name): point.threshold for name, point in bundle.card.operating_points.items()}
+    return replace(
+        report, stress=summarise_stress(films, thresholds), lungs=dict(Counter(films.lungs.tolist()))
+    )
+
+
+def _page(report: "EvaluationReport", bundle: "Bundle", *, shown: bool) -> str:
+    """The page, with pictures of the worst films where they are to be shown."""
+    from pneumoscope.report.evaluation_films import film_picture
+    from pneumoscope.report.evaluation_page import render_evaluation_page
+    from pneumoscope.runtime.film import Film
+    from pneumoscope.runtime.predictor import Predictor
+
+    pictures = {}
+    if shown:
+        predictor = Predictor(bundle, guard=False)
+        for wrong in (film for kind in report.worst.values() for film in kind):
+            film = predictor.attempt(wrong.path)
+            if isinstance(film, Film):
+                pictures[wrong.path] = film_picture(film)
+    return render_evaluation_page(report.to_json(), pictures)
 
 
 @contextmanager
-def _progress(films: int, *, shown: bool) -> "Iterator[Callable[[int], None] | None]":
-    """A bar on standard error, or nothing."""
-    if not shown:
+def _progress(what: str, films: int | None) -> "Iterator[Callable[[int], None] | None]":
+    """A bar on standard error where that is a terminal, or nothing."""
+    if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True)) as bars:
-        task = bars.add_task("scoring", total=films)
+        task = bars.add_task(what, total=films)
         yield lambda done: bars.update(task, completed=done)

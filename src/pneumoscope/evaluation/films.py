@@ -1,6 +1,7 @@
 """Which films are scored, and what is known about them: of a manifest, of a folder, or of a csv."""
 
 import csv
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,36 @@ __all__ = [
     "DEFAULT_TARGETS",
     "LabelledFilm",
     "ManifestFilm",
+    "age_group",
     "csv_films",
     "folder_films",
     "manifest_films",
 ]
 
 DEFAULT_TARGETS: Mapping[str, int] = {"NORMAL": 0, "PNEUMONIA": 1}
+
+_CSV_COLUMNS = ("path", "patient", "source", "view", "age", "population")
+_AGE_GROUPS = (
+    (5.0, "0 to 4 years"),
+    (18.0, "5 to 17 years"),
+    (40.0, "18 to 39 years"),
+    (65.0, "40 to 64 years"),
+    (math.inf, "65 years and over"),
+)
+
+
+def age_group(years: float | None) -> str:
+    """Name of the group that an age belongs to; "" where the age is unknown.
+
+    Args:
+        years: not negative.
+
+    >>> age_group(4.9), age_group(5), age_group(None)
+    ('0 to 4 years', '5 to 17 years', '')
+    """
+    if years is None:
+        return ""
+    return next(name for below, name in _AGE_GROUPS if years < below)
 
 
 class ManifestFilm(Protocol):
@@ -44,6 +69,18 @@ class ManifestFilm(Protocol):
     def split(self) -> str | None:
         """Split that it is used in, or None."""
 
+    @property
+    def view(self) -> str | None:
+        """PA, AP or another view position, or None where unknown."""
+
+    @property
+    def age(self) -> float | None:
+        """Years, or None where unknown."""
+
+    @property
+    def population(self) -> str | None:
+        """paediatric, adult or mixed, or None where unknown."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelledFilm:
@@ -54,12 +91,18 @@ class LabelledFilm:
         target: 1 where it shows pneumonia, else 0.
         patient: equal for films of one patient; unknown patients are each their own.
         source: the group that it is reported under.
+        view: PA, AP or another view position; "" where unknown.
+        age_group: as `age_group` names it; "" where unknown.
+        population: paediatric, adult or mixed; "" where unknown.
     """
 
     path: Path
     target: int
     patient: str
     source: str
+    view: str = ""
+    age_group: str = ""
+    population: str = ""
 
 
 def manifest_films(
@@ -88,7 +131,15 @@ def manifest_films(
         if source not in known:
             raise UsageError(f"the manifest has no source {source!r}: it has {', '.join(sorted(known))}")
     films = [
-        LabelledFilm(root / row.path, targets[row.label], row.patient or f"film {row.path}", row.source)
+        LabelledFilm(
+            root / row.path,
+            targets[row.label],
+            row.patient or f"film {row.path}",
+            row.source,
+            view=row.view or "",
+            age_group=age_group(row.age),
+            population=row.population or "",
+        )
         for row in rows
         if row.split == split
         and row.label is not None
@@ -134,11 +185,12 @@ def csv_films(path: Path, *, targets: Mapping[str, int] = DEFAULT_TARGETS) -> li
 
     Args:
         path: of a csv with the columns `path` (relative to the csv, or absolute) and `label`, and perhaps
-            `patient` and `source`; other columns are ignored. Films of labels without a target are left out.
+            `patient`, `source`, `view`, `age` (years) and `population`; other columns are ignored. Films of
+            labels without a target are left out.
         targets: target of each label, compared in upper case.
 
     Raises:
-        DataError: a column is missing, or a line is incomplete.
+        DataError: a column is missing, a line is incomplete, or an age is no number of years.
         UsageError: no film is left.
     """
     with path.open(newline="", encoding="utf-8-sig") as file:
@@ -153,10 +205,32 @@ def csv_films(path: Path, *, targets: Mapping[str, int] = DEFAULT_TARGETS) -> li
             target = targets.get(line["label"].strip().upper())
             if target is None:
                 continue
-            name = line["path"].strip()
-            patient = (line.get("patient") or "").strip() or f"film {name}"
-            source = (line.get("source") or "").strip() or path.stem
-            films.append(LabelledFilm(path.parent / name, target, patient, source))
+            told = {column: (line.get(column) or "").strip() for column in _CSV_COLUMNS}
+            years = _years(told["age"], f"{path}, line {lines.line_num}")
+            films.append(
+                LabelledFilm(
+                    path.parent / told["path"],
+                    target,
+                    told["patient"] or f"film {told['path']}",
+                    told["source"] or path.stem,
+                    view=told["view"].upper(),
+                    age_group=age_group(years),
+                    population=told["population"].lower(),
+                )
+            )
     if not films:
         raise UsageError(f"{path} lists no film labelled {' or '.join(sorted(targets))}")
     return films
+
+
+def _years(text: str, where: str) -> float | None:
+    """An age as a csv has it; None where it is empty."""
+    if not text:
+        return None
+    try:
+        years = float(text)
+    except ValueError:
+        years = math.nan
+    if not 0.0 <= years < math.inf:
+        raise DataError(f"{where}: the age {text!r} is no number of years; write it as 63 or 0.5")
+    return years

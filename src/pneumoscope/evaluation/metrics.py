@@ -18,6 +18,7 @@ __all__ = [
     "auc",
     "average_precision",
     "brier",
+    "distance_from_prevalence",
     "expected_calibration_error",
     "f1",
     "precision_recall_points",
@@ -203,6 +204,24 @@ def expected_calibration_error(
     in_bin = np.eye(ECE_BINS)[bins]  # (N, bins)
     distance = np.abs((weights * (probabilities - labels)) @ in_bin).sum(axis=-1)
     return _ratio(distance, weights.sum(axis=-1))
+
+
+@_metric
+def distance_from_prevalence(
+    labels: FloatArray, probabilities: FloatArray, weights: FloatArray
+) -> FloatArray:
+    """How much a model claims to know: mean distance of the probability from the share of positives.
+
+    0 for one that says of every film how common pneumonia is, which is all that can be said of films without
+    evidence; 2 s (1 - s) for one that is always sure and right, s being that share. `values` are
+    probabilities, 0 to 1.
+
+    >>> distance_from_prevalence([1, 0], [1.0, 0.0]), distance_from_prevalence([1, 0], [0.5, 0.5])
+    (0.5, 0.0)
+    """
+    prevalence = _ratio((weights * labels).sum(axis=-1), weights.sum(axis=-1))
+    distance = np.abs(probabilities - prevalence[..., np.newaxis])
+    return _ratio((weights * distance).sum(axis=-1), weights.sum(axis=-1))
 
 
 def roc_points(labels: ArrayLike, scores: ArrayLike) -> tuple[FloatArray, FloatArray]:

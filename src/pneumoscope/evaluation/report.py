@@ -2,39 +2,25 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-import numpy as np
-
-from pneumoscope.evaluation.calibration import ReliabilityBin
+from pneumoscope.evaluation.baseline import Baseline
+from pneumoscope.evaluation.carry_over import CarryOver, carry_over
+from pneumoscope.evaluation.comparison import Comparison, compare_scores
 from pneumoscope.evaluation.films import LabelledFilm
-from pneumoscope.evaluation.intervals import PairedTest, delong_test, mcnemar
+from pneumoscope.evaluation.plain import plain
 from pneumoscope.evaluation.scoring import Scores, score_films
-from pneumoscope.evaluation.summary import POOLED, GroupSummary, summarise
+from pneumoscope.evaluation.stress import StressResult
+from pneumoscope.evaluation.summary import FacetSummary, GroupSummary, summarise, summarise_facets
+from pneumoscope.evaluation.worst import WrongFilm, worst_films
 from pneumoscope.runtime.bundle import Bundle
-from pneumoscope.runtime.card import Estimate
 from pneumoscope.runtime.predictor import Predictor
 
-__all__ = ["Comparison", "EvaluationReport", "compare_scores", "evaluate_bundle", "scores_csv"]
+__all__ = ["EvaluationReport", "evaluate_bundle", "scores_csv"]
 
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two bundles on the same films, film by film.
-
-    Attributes:
-        group: name of the source, or `POOLED`.
-        films: that both have scored.
-        auc: first minus second, DeLong's test with patients as clusters; None where it is undefined.
-        mcnemar: p-value that both are right equally often, by operating point.
-    """
-
-    group: str
-    films: int
-    auc: PairedTest | None
-    mcnemar: dict[str, float]
+WORST_OF_EACH_KIND = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,66 +31,44 @@ class EvaluationReport:
         model: name and version of the bundle.
         sha256: of the bundle.
         temperature: of its card.
+        trained_on: sources that its card names.
         scores: of every film.
         groups: pooled and per source.
+        facets: per view, age group and population.
+        thresholds: what the card promises of each, and what it gives here.
+        worst: films that it is most wrong about at the balanced operating point.
         rival: name and version of the bundle that it is compared with.
         comparison: with that one, pooled and per source.
+        films_of: which films these are and what was told from what, in the caller's words.
+        baselines: what can be reached without seeing the disease; empty where nobody asked.
+        stress: films changed; empty where nobody asked.
+        lungs: for the stress test, how lungs were found, to number of films.
     """
 
     model: str
     sha256: str
     temperature: float
+    trained_on: tuple[str, ...]
     scores: Scores
     groups: list[GroupSummary]
+    facets: list[FacetSummary]
+    thresholds: list[CarryOver]
+    worst: Mapping[str, list[WrongFilm]]
     rival: str | None = None
     comparison: tuple[Comparison, ...] = ()
+    films_of: Mapping[str, Any] = field(default_factory=dict)
+    baselines: Sequence[Baseline] = ()
+    stress: Sequence[StressResult] = ()
+    lungs: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As plain dicts, lists and numbers; every interval as value, low and high."""
-        return {
-            "model": self.model,
-            "sha256": self.sha256,
-            "temperature": self.temperature,
-            "groups": [_plain(group) for group in self.groups],
-            "compared_with": self.rival,
-            "comparison": [_plain(comparison) for comparison in self.comparison],
-            "worst": self.worst(),
-            "failures": [failure.record() for failure in self.scores.failures],
+        told: dict[str, Any] = {
+            each.name: plain(getattr(self, each.name)) for each in fields(self) if each.name != "scores"
         }
-
-    def worst(self, count: int = 20) -> list[dict[str, Any]]:
-        """Films whose calibrated probability is farthest from the truth, the farthest first.
-
-        Args:
-            count: how many at most; films on the right side of 0.5 are never among them.
-        """
-        distance = np.abs(self.scores.probabilities - self.scores.targets)
-        order = np.argsort(-distance, kind="stable")[:count]
-        return [
-            {
-                "path": self.scores.paths[index],
-                "source": str(self.scores.sources[index]),
-                "target": int(self.scores.targets[index]),
-                "probability": float(self.scores.probabilities[index]),
-            }
-            for index in order
-            if distance[index] > 0.5
-        ]
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses, named tuples and estimates as dicts, recursively."""
-    if isinstance(value, Estimate):
-        return value.model_dump()
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, PairedTest | ReliabilityBin):
-        return {key: _plain(item) for key, item in value._asdict().items()}
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+        told["compared_with"] = told.pop("rival")
+        told["failures"] = [failure.record() for failure in self.scores.failures]
+        return told
 
 
 def evaluate_bundle(
@@ -112,6 +76,8 @@ def evaluate_bundle(
     films: Sequence[LabelledFilm],
     *,
     rival: Bundle | None = None,
+    films_of: Mapping[str, Any] | None = None,
+    worst: int = WORST_OF_EACH_KIND,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> EvaluationReport:
@@ -123,6 +89,8 @@ def evaluate_bundle(
         bundle: to measure.
         films: with their truth.
         rival: another bundle to score the same films with.
+        films_of: which films these are, for the record.
+        worst: how many of the most confident errors of each kind to name.
         workers: threads; None for one per core.
         progress: told how many films are done, those of the rival after the bundle's own.
 
@@ -144,55 +112,20 @@ def evaluate_bundle(
         model=bundle.identity,
         sha256=bundle.sha256,
         temperature=bundle.card.temperature,
+        trained_on=tuple(source["name"] for source in bundle.card.training_data if "name" in source),
         scores=scores,
         groups=summarise(scores, thresholds),
+        facets=summarise_facets(scores, thresholds),
+        thresholds=carry_over(scores, bundle.card.operating_points),
+        worst=worst_films(scores, thresholds["balanced"], worst),
         rival=None if rival is None else rival.identity,
         comparison=comparison,
+        films_of=films_of or {},
     )
 
 
 def _thresholds(bundle: Bundle) -> dict[str, float]:
     return {name: point.threshold for name, point in bundle.card.operating_points.items()}
-
-
-def compare_scores(
-    first: Scores, first_thresholds: dict[str, float], second: Scores, second_thresholds: dict[str, float]
-) -> tuple[Comparison, ...]:
-    """Two bundles on the films that both have scored, pooled and per source.
-
-    Args:
-        first: of one bundle.
-        first_thresholds: by operating point.
-        second: of the other, on the same films.
-        second_thresholds: by operating point.
-    """
-    common = set(first.paths) & set(second.paths)
-    mine = np.array([path in common for path in first.paths], dtype=bool)
-    theirs = np.array([path in common for path in second.paths], dtype=bool)
-    targets, patients = first.targets[mine], first.patients[mine]
-    p, q, sources = first.probabilities[mine], second.probabilities[theirs], first.sources[mine]
-    names = sorted(set(sources.tolist()))
-    groups = [(name, sources == name) for name in names]
-    if len(groups) > 1:
-        groups.insert(0, (POOLED, np.ones(sources.size, dtype=bool)))
-    comparisons = []
-    for name, inside in groups:
-        y = targets[inside]
-        pairs = [np.unique(patients[inside][y == label]).size for label in (True, False)]
-        comparisons.append(
-            Comparison(
-                group=name,
-                films=int(inside.sum()),
-                auc=delong_test(y, p[inside], q[inside], patients[inside]) if min(pairs) > 1 else None,
-                mcnemar={
-                    point: mcnemar(
-                        (p[inside] >= threshold) == y, (q[inside] >= second_thresholds[point]) == y
-                    )
-                    for point, threshold in first_thresholds.items()
-                },
-            )
-        )
-    return tuple(comparisons)
 
 
 def scores_csv(scores: Scores) -> str:

@@ -2,11 +2,11 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,12 @@ from pneumoscope.errors import DataError
 from pneumoscope.evaluation.films import LabelledFilm
 from pneumoscope.runtime.film import Failure, Film
 
-__all__ = ["Scorer", "Scores", "score_films"]
+__all__ = ["FACETS", "Scorer", "Scores", "each_film", "score_films"]
+
+FACETS: Mapping[str, str] = {"view": "view", "age group": "age_group", "population": "population"}
+"""By what films are grouped beside their source: name to attribute of `LabelledFilm`."""
+
+Result = TypeVar("Result")
 
 
 class Scorer(Protocol):
@@ -38,6 +43,7 @@ class Scores:
         probabilities: (N,) float64, calibrated by the bundle that scored.
         cams: N signed maps (h, w) float32 in logit units.
         failures: films without a number.
+        facets: name of `FACETS` to (N,) str, "" where unknown; empty where nobody asked.
     """
 
     paths: tuple[str, ...]
@@ -48,6 +54,7 @@ class Scores:
     probabilities: NDArray[np.float64]
     cams: tuple[NDArray[np.float32], ...]
     failures: tuple[Failure, ...]
+    facets: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -64,6 +71,34 @@ class _Score(NamedTuple):
 def _score(scorer: Scorer, film: LabelledFilm) -> _Score | Failure:
     result = scorer.attempt(str(film.path))
     return result if isinstance(result, Failure) else _Score(result.logit, result.probability, result.cam)
+
+
+def each_film(
+    work: Callable[[LabelledFilm], Result],
+    films: Sequence[LabelledFilm],
+    *,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Result]:
+    """Do something with every film, several at once; results in the films' order.
+
+    Args:
+        work: called in any thread.
+        films: to work on.
+        workers: threads; None for one per core.
+        progress: told how many films are done, after each.
+    """
+    results: list[Result] = []
+    workers = workers or os.cpu_count() or 1
+    queue = iter(films)
+    with ThreadPoolExecutor(workers) as pool:
+        running = deque(pool.submit(work, film) for film in islice(queue, 4 * workers))
+        while running:
+            results.append(running.popleft().result())
+            running.extend(pool.submit(work, film) for film in islice(queue, 1))
+            if progress is not None:
+                progress(len(results))
+    return results
 
 
 def score_films(
@@ -84,16 +119,7 @@ def score_films(
     Raises:
         DataError: not one film could be scored.
     """
-    results: list[_Score | Failure] = []
-    workers = workers or os.cpu_count() or 1
-    queue = iter(films)
-    with ThreadPoolExecutor(workers) as pool:
-        running = deque(pool.submit(_score, scorer, film) for film in islice(queue, 4 * workers))
-        while running:
-            results.append(running.popleft().result())
-            running.extend(pool.submit(_score, scorer, film) for film in islice(queue, 1))
-            if progress is not None:
-                progress(len(results))
+    results = each_film(lambda film: _score(scorer, film), films, workers=workers, progress=progress)
     scored = [
         (film, result) for film, result in zip(films, results, strict=True) if isinstance(result, _Score)
     ]
@@ -110,4 +136,8 @@ def score_films(
         probabilities=np.array([result.probability for _, result in scored]),
         cams=tuple(result.cam for _, result in scored),
         failures=failures,
+        facets={
+            name: np.array([getattr(film, attribute) for film, _ in scored], dtype=str)
+            for name, attribute in FACETS.items()
+        },
     )

@@ -1,4 +1,4 @@
-"""Scores to figures: every metric with its interval, pooled and per source, at every operating point."""
+"""Scores to figures: every metric with its interval, pooled, per source and per kind of film."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,17 @@ from pneumoscope.evaluation.intervals import auc_interval, clustered_proportion,
 from pneumoscope.evaluation.scoring import Scores
 from pneumoscope.runtime.card import Estimate, Evaluation
 
-__all__ = ["POOLED", "GroupSummary", "PointSummary", "card_evaluation", "summarise", "summarise_group"]
+__all__ = [
+    "POOLED",
+    "FacetSummary",
+    "GroupSummary",
+    "PointSummary",
+    "card_evaluation",
+    "groups_of",
+    "summarise",
+    "summarise_facets",
+    "summarise_group",
+]
 
 POOLED = "all sources"
 _CURVE_POINTS = 198
@@ -42,7 +52,7 @@ class GroupSummary:
     """All figures of one group of films.
 
     Attributes:
-        group: name of the source, or `POOLED`.
+        group: name of the source, or `POOLED`, or what a facet's films share.
         films: how many were scored.
         patients: how many they are of, where an unknown patient is one per film.
         positives: films with pneumonia.
@@ -62,6 +72,23 @@ class GroupSummary:
     reliability: list[ReliabilityBin]
     roc: list[tuple[float, float]]
     precision_recall: list[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class FacetSummary:
+    """Films grouped by something else than their source.
+
+    Attributes:
+        facet: by what, such as "view".
+        films: of which it is known.
+        unknown: films of which it is not.
+        groups: over all sources where several know it, then within each source that it divides.
+    """
+
+    facet: str
+    films: int
+    unknown: int
+    groups: list[GroupSummary]
 
 
 def _point(
@@ -140,6 +167,33 @@ def summarise_group(
     )
 
 
+def groups_of(sources: NDArray[np.str_]) -> list[tuple[str, NDArray[np.bool_]]]:
+    """All films where there are several sources, then each source by itself.
+
+    Args:
+        sources: (N,) of at least one film.
+
+    Returns:
+        names, each with (N,) films that belong to it.
+    """
+    names = sorted(set(sources.tolist()))
+    groups = [(name, np.asarray(sources == name)) for name in names]
+    if len(groups) > 1:
+        groups.insert(0, (POOLED, np.ones(sources.size, dtype=bool)))
+    return groups
+
+
+def _summarise(
+    name: str,
+    scores: Scores,
+    chosen: NDArray[np.bool_] | NDArray[np.intp],
+    thresholds: Mapping[str, float],
+) -> GroupSummary:
+    return summarise_group(
+        name, scores.targets[chosen], scores.probabilities[chosen], scores.patients[chosen], thresholds
+    )
+
+
 def summarise(scores: Scores, thresholds: Mapping[str, float]) -> list[GroupSummary]:
     """All films pooled, then each source by itself where there are several.
 
@@ -147,16 +201,43 @@ def summarise(scores: Scores, thresholds: Mapping[str, float]) -> list[GroupSumm
         scores: of at least one film.
         thresholds: by operating point.
     """
-    names = sorted(set(scores.sources.tolist()))
-    groups = [(name, scores.sources == name) for name in names]
-    if len(groups) > 1:
-        groups.insert(0, (POOLED, np.ones(len(scores), dtype=bool)))
-    return [
-        summarise_group(
-            name, scores.targets[inside], scores.probabilities[inside], scores.patients[inside], thresholds
-        )
-        for name, inside in groups
-    ]
+    return [_summarise(name, scores, inside, thresholds) for name, inside in groups_of(scores.sources)]
+
+
+def summarise_facets(scores: Scores, thresholds: Mapping[str, float]) -> list[FacetSummary]:
+    """Films by view, age group and population, over all sources and within each source.
+
+    Sources differ in more than in view or age, so a figure over all sources says little where the sources do
+    not agree. A facet that divides neither all films nor those of a source is left out.
+
+    Args:
+        scores: of at least one film.
+        thresholds: by operating point.
+    """
+    found = []
+    for facet, values in scores.facets.items():
+        known = np.flatnonzero(values != "")
+        if known.size == 0:
+            continue
+        groups = []
+        for source, inside in groups_of(scores.sources[known]):
+            members = known[inside]
+            kinds = sorted(set(values[members].tolist()), key=_rank)
+            if len(kinds) < 2:
+                continue
+            where = "" if source == POOLED else f", {source}"
+            groups += [
+                _summarise(f"{kind}{where}", scores, members[values[members] == kind], thresholds)
+                for kind in kinds
+            ]
+        if groups:
+            found.append(FacetSummary(facet, known.size, values.size - known.size, groups))
+    return found
+
+
+def _rank(kind: str) -> tuple[int, str]:
+    """Age groups by age, other kinds by name."""
+    return int(kind.split()[0]) if kind[0].isdigit() else 0, kind
 
 
 def card_evaluation(summary: GroupSummary, split: str, command: str) -> Evaluation:

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from pneumoscope.report.figures import BLUE, GREY, VERMILION
 
-__all__ = ["IntervalRow", "interval_plot", "interval_text", "signed_interval_text"]
+__all__ = ["IntervalRow", "interval_plot", "interval_text"]
 
+_NO_BREAK = "\u00a0"  # keeps an interval on one line; a line may break before its bracket
 _ROW = 22.0
 _LABELS, _PLOT, _MARGIN, _FOOT = 300.0, 340.0, 14.0, 40.0
 
@@ -26,26 +27,23 @@ class IntervalRow(NamedTuple):
     own: bool = False
 
 
-def interval_text(estimate: Mapping[str, Any] | None) -> str:
-    """Value and interval, or a dash.
+def interval_text(estimate: Mapping[str, Any] | None, signed: bool = False) -> str:
+    r"""Value and interval, or a dash.
 
-    >>> interval_text({"value": 0.5, "low": 0.4, "high": 0.625})
+    Args:
+        estimate: with value, low and high.
+        signed: write a plus, for differences.
+
+    >>> interval_text({"value": 0.5, "low": 0.4, "high": 0.625}).replace("\xa0", " ")
     '0.500 (0.400 to 0.625)'
-    """
-    if estimate is None:
-        return "-"
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
-
-
-def signed_interval_text(estimate: Mapping[str, Any] | None) -> str:
-    """A difference and its interval, or a dash.
-
-    >>> signed_interval_text({"value": 0.01, "low": -0.02, "high": 0.04})
+    >>> interval_text({"value": 0.01, "low": -0.02, "high": 0.04}, signed=True).replace("\xa0", " ")
     '+0.010 (-0.020 to +0.040)'
     """
     if estimate is None:
         return "-"
-    return f"{estimate['value']:+.3f} ({estimate['low']:+.3f} to {estimate['high']:+.3f})"
+    form = "+.3f" if signed else ".3f"
+    interval = f"({estimate['low']:{form}} to {estimate['high']:{form}})"
+    return f"{estimate['value']:{form}} {interval.replace(' ', _NO_BREAK)}"
 
 
 def interval_plot(

@@ -85,12 +85,12 @@ def render_evaluation_page(told: Told, pictures: Mapping[str, str] = _NO_PICTURE
 
 
 def _films_of(films_of: Told) -> str:
-    """Which films these are, as far as the caller said."""
-    facts = (
-        f"{name}: {', '.join(value) if isinstance(value, list | tuple) else value}"
-        for name, value in films_of.items()
-    )
-    text = escape("; ".join(facts))
+    """Which films these are and what was told from what, as far as the caller said."""
+    told = {name: ", ".join(value) if isinstance(value, list) else value for name, value in films_of.items()}
+    contrast = [told.pop(kind) for kind in ("positive", "negative") if kind in told]
+    parts = [" against ".join(contrast)] if contrast else []
+    parts += [f"{name.replace('_', ' ')} {value}" for name, value in told.items()]
+    text = escape("; ".join(parts))
     return f"<p>{text}</p>" if text else ""
 
 
@@ -117,7 +117,7 @@ def _overview(told: Told) -> str:
         )
         for group in told["groups"]
     )
-    head = ("Films of", "Films", "Patients", "With pneumonia", "Trained on others of it", *_METRICS.values())
+    head = ("Films of", "Films", "Patients", "With pneumonia", "Source in training", *_METRICS.values())
     return f'<div class="wide">{table(head, rows)}</div>'
 
 

@@ -5,7 +5,7 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-from pneumoscope.report.estimates import IntervalRow, interval_plot, interval_text, signed_interval_text
+from pneumoscope.report.estimates import IntervalRow, interval_plot, interval_text
 from pneumoscope.report.page import table
 
 __all__ = ["baselines_section", "stress_section", "thresholds_section"]
@@ -52,7 +52,7 @@ def _threshold_row(row: Told) -> tuple[str, ...]:
         for cell in (
             f"{rate['promised']['value']:.3f}",
             interval_text(rate["found"]),
-            signed_interval_text(rate["shift"]),
+            interval_text(rate["shift"], signed=True),
         )
     )
     own = row["own_threshold"]
@@ -73,8 +73,8 @@ def baselines_section(baselines: Sequence[Told]) -> str:
     for group, rows in groupby(baselines, lambda row: row["group"]):
         listed = sorted(rows, key=lambda row: -row["auc"]["value"])
         parts.append(f"<h3>{escape(group)}</h3>")
-        model = max(listed, key=lambda row: row["films"])["model"]
-        drawn = [IntervalRow("the bundle", model, own=True)]
+        whole = max(listed, key=lambda row: row["films"])
+        drawn = [IntervalRow("the bundle", whole["model"], own=True)]
         drawn += [IntervalRow(row["title"], row["auc"]) for row in listed]
         parts.append(
             interval_plot(
@@ -85,11 +85,12 @@ def baselines_section(baselines: Sequence[Told]) -> str:
                 step=0.1,
             )
         )
-        parts.append(_wide(table(_BASELINE_HEAD, map(_baseline_row, listed))))
+        own = ("The bundle", f"{whole['films']:,}", interval_text(whole["model"]), "", "", "")
+        parts.append(_wide(table(_BASELINE_HEAD, [own, *map(_baseline_row, listed)])))
     return "".join(parts)
 
 
-_BASELINE_HEAD = ("Seen", "Films", "AUC", "AUC of the bundle", "Bundle minus it", "", "Fitted on")
+_BASELINE_HEAD = ("Seen", "Films", "AUC", "Bundle minus it", "", "Fitted on")
 
 
 def _baseline_row(row: Told) -> tuple[str, ...]:
@@ -98,8 +99,7 @@ def _baseline_row(row: Told) -> tuple[str, ...]:
         row["title"],
         f"{row['films']:,}",
         interval_text(row["auc"]),
-        interval_text(row["model"]),
-        signed_interval_text(difference),
+        interval_text(difference, signed=True),
         "clearly below" if difference["low"] > 0 else "not clearly below",
         row["fitted_on"],
     )
@@ -137,6 +137,7 @@ _STRESS_HEAD = (
     "changed",
     "Difference",
     "",
+    "Mean probability",
     "Claimed",
     "PNEUMONIA (balanced)",
     "Refused",
@@ -178,8 +179,9 @@ def _stress_row(row: Told, verdict: str) -> tuple[str, ...]:
         f"{row['films']:,}{blank}",
         interval_text(before["auc"]),
         interval_text(after["auc"]),
-        signed_interval_text(difference["difference"] if difference else None),
+        interval_text(difference["difference"] if difference else None, signed=True),
         verdict,
+        f"{before['mean']:.3f} to {after['mean']:.3f}",
         f"{before['distance']['value']:.3f} to {after['distance']['value']:.3f}",
         f"{_share(before['findings'])} to {_share(after['findings'])}",
         "-" if after["refused"] is None else f"{before['refused']:.0%} to {after['refused']:.0%}",

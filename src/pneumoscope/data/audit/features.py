@@ -10,7 +10,15 @@ from pneumoscope.data.audit.films import Films
 from pneumoscope.data.manifest import ManifestRow
 from pneumoscope.image.prepare import PrepareParameters
 
-__all__ = ["AUDIT_PREPARE", "Features", "PlateFeatures", "lung_template", "plate_features", "record_features"]
+__all__ = [
+    "AUDIT_PREPARE",
+    "Features",
+    "PlateFeatures",
+    "label_features",
+    "lung_template",
+    "plate_features",
+    "record_features",
+]
 
 Features = NDArray[np.float32]
 
@@ -175,3 +183,20 @@ def plate_features(films: Films) -> PlateFeatures:
         parts["background"].append(np.concatenate([black, black.mean(axis=1, keepdims=True)], axis=1))
         parts["cells"].append(cells.reshape(count, -1))
     return PlateFeatures(**{name: np.concatenate(arrays) for name, arrays in parts.items()})
+
+
+def label_features(rows: Sequence[ManifestRow], plates: PlateFeatures) -> dict[str, Features]:
+    """What each check that looks for the label is given, by the check's name: (N, K) float32.
+
+    Args:
+        rows: N rows with width, height and format.
+        plates: of the same films.
+    """
+    return {
+        **record_features(rows),
+        "border": plates.border,
+        "corners": plates.corners,
+        "background": plates.background,
+        "outside-lungs": plates.outside_lungs,
+        "thumbnail": plates.thumbnail,
+    }

@@ -15,6 +15,7 @@ __all__ = [
     "Films",
     "audited_rows",
     "comparisons",
+    "enough_films",
     "gather_films",
     "source_comparisons",
     "split_comparisons",
@@ -117,7 +118,14 @@ def gather_films(rows: Sequence[ManifestRow], cache: PlateCache) -> Films:
     )
 
 
-def _enough(films: Films, members: Indices, target: NDArray[np.bool_]) -> bool:
+def enough_films(films: Films, members: Indices, target: NDArray[np.bool_]) -> bool:
+    """Whether films of both kinds are many enough, 30 of 10 patients each, for a figure that says something.
+
+    Args:
+        films: of the audit.
+        members: (n,) indices of films.
+        target: (n,) bool, their kind.
+    """
     return all(
         kind.sum() >= _LEAST_FILMS and np.unique(films.patient[members[kind]]).size >= _LEAST_PATIENTS
         for kind in (target, ~target)
@@ -138,24 +146,24 @@ def comparisons(films: Films) -> list[Comparison]:
     found = []
     for negative in AUDIT_LABELS[1:]:
         members, target = _pair(films, films.in_use, negative)
-        if _enough(films, members, target) and np.unique(films.source[members]).size > 1:
+        if enough_films(films, members, target) and np.unique(films.source[members]).size > 1:
             found.append(Comparison("all films in use", "PNEUMONIA", negative, members, target))
     for source in np.unique(films.source).tolist():
         for negative in AUDIT_LABELS[1:]:
             own = films.source == source
             used = True
             members, target = _pair(films, own & films.in_use, negative)
-            if not _enough(films, members, target):
+            if not enough_films(films, members, target):
                 used = False
                 members, target = _pair(films, own, negative)
-            if not _enough(films, members, target):
+            if not enough_films(films, members, target):
                 continue
             found.append(Comparison(source, "PNEUMONIA", negative, members, target, in_use=used))
             test = films.split[members] == "test"
             if (
                 used
-                and _enough(films, members[test], target[test])
-                and _enough(films, members[~test], target[~test])
+                and enough_films(films, members[test], target[test])
+                and enough_films(films, members[~test], target[~test])
             ):
                 found.append(
                     Comparison(
@@ -178,7 +186,7 @@ def source_comparisons(films: Films) -> list[Comparison]:
         members = np.flatnonzero(films.in_use & (films.label == label))
         for source in np.unique(films.source[members]).tolist():
             target = np.asarray(films.source[members] == source)
-            if _enough(films, members, target):
+            if enough_films(films, members, target):
                 found.append(Comparison(f"{label} films", source, "other sources", members, target))
     return found
 
@@ -190,7 +198,7 @@ def split_comparisons(films: Films) -> list[Comparison]:
         for label in AUDIT_LABELS:
             members = np.flatnonzero(films.in_use & (films.source == source) & (films.label == label))
             target = np.asarray(films.split[members] == "test")
-            if _enough(films, members, target):
+            if enough_films(films, members, target):
                 found.append(
                     Comparison(f"{source}, {label}", "test", "train and validation", members, target)
                 )

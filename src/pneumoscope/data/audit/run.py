@@ -7,7 +7,7 @@ import numpy as np
 
 from pneumoscope.data.audit.association import Association, associate
 from pneumoscope.data.audit.checks import COUNT_CHECKS, SHARE_CHECKS, TELLING_CHECKS, CheckKind
-from pneumoscope.data.audit.features import AUDIT_PREPARE, Features, plate_features, record_features
+from pneumoscope.data.audit.features import AUDIT_PREPARE, Features, label_features, plate_features
 from pneumoscope.data.audit.films import (
     Comparison,
     Films,
@@ -19,7 +19,7 @@ from pneumoscope.data.audit.films import (
 )
 from pneumoscope.data.audit.page import write_page
 from pneumoscope.data.audit.separation import Separation, separate
-from pneumoscope.data.audit.telling import raw_auc, tell_apart
+from pneumoscope.data.audit.telling import mostly_known, raw_auc, tell_apart
 from pneumoscope.data.audit.verdict import Audit, Check, Result, colour_of, judge, judge_figure, worst
 from pneumoscope.data.cache import build_cache, cache_name
 from pneumoscope.data.manifest import ManifestRow, manifest_sha256
@@ -86,12 +86,7 @@ def run_audit(
         raise DataError(f"{root}: no labelled film of the manifest can be read; check the root")
     held = plate_features(films)
     features: dict[str, Features] = {
-        **record_features(films.rows),
-        "border": held.border,
-        "corners": held.corners,
-        "background": held.background,
-        "outside-lungs": held.outside_lungs,
-        "thumbnail": held.thumbnail,
+        **label_features(films.rows, held),
         "source": held.thumbnail,
         "split-shift": held.thumbnail,
     }
@@ -149,10 +144,9 @@ def _result(
     kind: CheckKind, comparison: Comparison, features: Features, films: Films, seed: int
 ) -> Result | None:
     """One figure; None where the films of one kind do not have what is asked about."""
-    target = comparison.target
-    known = np.asarray(np.isfinite(features[comparison.members]).any(axis=1))
-    if min(known[target].mean(), known[~target].mean()) < 0.5:
+    if not mostly_known(comparison, features):
         return None
+    target = comparison.target
     auc = tell_apart(comparison, features, films.patient, seed)
     return Result(
         films_of=comparison.films,

@@ -12,7 +12,7 @@ from pneumoscope.runtime.card import Estimate
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-__all__ = ["patient_folds", "raw_auc", "tell_apart"]
+__all__ = ["held_out_scores", "mostly_known", "patient_folds", "raw_auc", "tell_apart"]
 
 _FOLDS = 5
 # More films narrow an interval that is narrow already.
@@ -87,11 +87,40 @@ def _scores(features: Features, target: Target, asked: Features) -> NDArray[np.f
     return np.asarray(boosted + linear.decision_function(asked), dtype=np.float64) / 2.0
 
 
-def tell_apart(comparison: Comparison, features: Features, patients: Text, seed: int) -> Estimate:
-    """AUC with 95 % interval of simple classifiers on films of patients they were not fitted on.
+def held_out_scores(
+    comparison: Comparison, features: Features, patients: Text, seed: int
+) -> tuple[Comparison, NDArray[np.float64]]:
+    """Scores of simple classifiers for films of patients that they were not fitted on.
 
-    Five folds by patient, or fitted on `comparison.fitted_on`. An interval whose lower end lies above 0.5
-    means that the features tell the kinds apart.
+    Five folds by patient, or fitted on `comparison.fitted_on`.
+
+    Args:
+        comparison: which films.
+        features: (N, K) of all films; NaN where unknown.
+        patients: (N,) names, of all films.
+        seed: of folds and, above 5,000 films, of the sample.
+
+    Returns:
+        comparison: of n films, the same or fewer.
+        scores: (n,) higher where the positive kind is likelier.
+    """
+    generator = np.random.default_rng(seed)
+    comparison = _subset(comparison, patients, generator)
+    own, target, people = features[comparison.members], comparison.target, patients[comparison.members]
+    if comparison.fitted_on is not None and comparison.fitted_target is not None:
+        return comparison, _scores(features[comparison.fitted_on], comparison.fitted_target, own)
+    fold = patient_folds(target, people, generator)
+    scores = np.zeros(target.size)
+    for number in range(_FOLDS):
+        held_out = fold == number
+        scores[held_out] = _scores(own[~held_out], target[~held_out], own[held_out])
+    return comparison, scores
+
+
+def tell_apart(comparison: Comparison, features: Features, patients: Text, seed: int) -> Estimate:
+    """AUC of `held_out_scores` with its 95 % interval, patients as clusters.
+
+    An interval whose lower end lies above 0.5 means that the features tell the kinds apart.
 
     Args:
         comparison: which films.
@@ -99,18 +128,20 @@ def tell_apart(comparison: Comparison, features: Features, patients: Text, seed:
         patients: (N,) names, of all films.
         seed: of folds and, above 5,000 films, of the sample.
     """
-    generator = np.random.default_rng(seed)
-    comparison = _subset(comparison, patients, generator)
-    own, target, people = features[comparison.members], comparison.target, patients[comparison.members]
-    if comparison.fitted_on is not None and comparison.fitted_target is not None:
-        scores = _scores(features[comparison.fitted_on], comparison.fitted_target, own)
-        return auc_interval(target, scores, people)
-    fold = patient_folds(target, people, generator)
-    scores = np.zeros(target.size)
-    for number in range(_FOLDS):
-        held_out = fold == number
-        scores[held_out] = _scores(own[~held_out], target[~held_out], own[held_out])
-    return auc_interval(target, scores, people)
+    asked, scores = held_out_scores(comparison, features, patients, seed)
+    return auc_interval(asked.target, scores, patients[asked.members])
+
+
+def mostly_known(comparison: Comparison, features: Features) -> bool:
+    """Whether at least half of the films of each kind have what is asked about.
+
+    Args:
+        comparison: which films.
+        features: (N, K) of all films; NaN where unknown.
+    """
+    known = np.asarray(np.isfinite(features[comparison.members]).any(axis=1))
+    target = comparison.target
+    return bool(min(known[target].mean(), known[~target].mean()) >= 0.5)
 
 
 def raw_auc(comparison: Comparison, feature: Features, patients: Text) -> Estimate | None:
