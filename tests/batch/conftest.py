@@ -1,6 +1,9 @@
-"""Databases for jobs."""
+"""Databases for jobs, and a web server for films."""
 
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -33,3 +36,21 @@ def out(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         connection.execute(text("DROP TABLE IF EXISTS pneumoscope_results"))
     engine.dispose()
     return url
+
+
+class _Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """Address of a server that shows the files in `tmp_path`."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=str(tmp_path))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()

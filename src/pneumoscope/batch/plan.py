@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from pneumoscope.batch.urls import begin_like_dicom, files_below, is_url, local_path, open_url
 from pneumoscope.errors import UsageError
 from pneumoscope.image.read import FILM_SUFFIXES, begins_like_dicom
 
@@ -35,7 +36,8 @@ def plan_films(paths: Sequence[str], standard_input: TextIO) -> Plan:
     """Expand files, folders and `-` into a list of films.
 
     A file is taken whatever its name, also one that does not exist: it becomes a record that says so. A
-    folder is searched with all folders in it, sorted by name; links to folders in it are not followed.
+    folder is searched with all folders in it, sorted by name; links to folders in it are not followed. A URL
+    without the suffix of a film is a folder if its file system says so.
 
     Args:
         paths: as typed; `-` stands for the lines of `standard_input`, each a file or folder.
@@ -43,12 +45,18 @@ def plan_films(paths: Sequence[str], standard_input: TextIO) -> Plan:
 
     Raises:
         UsageError: `-` is given twice, or a folder cannot be read.
+        MissingExtraError: there is a URL, but no fsspec.
     """
     if list(paths).count("-") > 1:
         raise UsageError("'-' is given twice, but standard input can be read only once")
     films: list[str] = []
     left_out = 0
-    for path in _named(paths, standard_input):
+    for path in map(local_path, _named(paths, standard_input)):
+        if is_url(path):
+            taken, others = _behind_url(path)
+            films += taken
+            left_out += others
+            continue
         if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder hides its files
             films.append(path)
             continue
@@ -89,14 +97,36 @@ def _walk(folder: str) -> Iterator[str]:
             ) from error
 
 
+def _behind_url(url: str) -> tuple[list[str], int]:
+    """Films that a URL means, and how many other files there are."""
+    open_url(url)
+    name, _, _ = url.partition("?")
+    files = None if _is_film_by_name(name) else files_below(url)
+    if files is None:
+        return [url], 0
+    by_name = {file: _is_film_by_name(file) for file in files}
+    undecided = [file for file, is_film in by_name.items() if is_film is None]
+    by_name.update(zip(undecided, begin_like_dicom(undecided), strict=True))
+    films = [file for file, is_film in by_name.items() if is_film]
+    return films, len(files) - len(films)
+
+
 def _is_film(path: str) -> bool:
+    is_film = _is_film_by_name(path)
+    if is_film is None:
+        return begins_like_dicom(path)
+    return is_film and _may_be_a_file(path)
+
+
+def _is_film_by_name(path: str) -> bool | None:
+    """Whether a file is a film; None where its first bytes must tell."""
     name = Path(path)
     if name.name == _INDEX_OF_A_DICOM_DISC:
         return False
     suffix = name.suffix.lower()
     if suffix in FILM_SUFFIXES:
-        return _may_be_a_file(path)
-    return (not suffix or _UID_TAIL.fullmatch(suffix) is not None) and begins_like_dicom(name)
+        return True
+    return None if not suffix or _UID_TAIL.fullmatch(suffix) else False
 
 
 def _may_be_a_file(path: str) -> bool:

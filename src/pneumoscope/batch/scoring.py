@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pneumoscope.batch.outputs import OutputFolders
-from pneumoscope.errors import BundleError
+from pneumoscope.batch.urls import is_url, read_url
+from pneumoscope.errors import BundleError, FilmError
 from pneumoscope.runtime.bundle import Bundle, open_bundle
 from pneumoscope.runtime.film import Failure, Film, Record
 from pneumoscope.runtime.predictor import Predictor
@@ -44,13 +45,23 @@ class FilmScorer:
             PneumoscopeError: its overlay, map or report cannot be written.
         """
         number, path = film
-        result = self._predictor.attempt(path)
+        result = self._attempt(path)
         if self._pages is not None:
             self._pages.write(number, result)
         if isinstance(result, Film):
             self._folders.write(number, result)
             return number, result.record(), result.warnings
         return number, result.record(), ()
+
+    def _attempt(self, path: str) -> Film | Failure:
+        """Score the film in a file or behind a URL."""
+        if not is_url(path):
+            return self._predictor.attempt(path)
+        try:
+            data = read_url(path)
+        except FilmError as error:
+            return Failure.of(error)
+        return self._predictor.attempt(data, name=path)
 
 
 class MakeScorer:

@@ -16,7 +16,7 @@ from pneumoscope.image.limits import MAX_FILE_BYTES, check_declared_size, check_
 from pneumoscope.image.radiograph import Pixels, Radiograph
 from pneumoscope.image.raster import image_pixels, raster_pixels
 
-__all__ = ["FILM_SUFFIXES", "FilmRoot", "FilmSource", "begins_like_dicom", "read"]
+__all__ = ["FILM_SUFFIXES", "FilmRoot", "FilmSource", "begins_like_dicom", "is_dicom", "read", "too_large"]
 
 FilmSource = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
 """What `read` takes."""
@@ -99,12 +99,13 @@ def begins_like_dicom(path: str | Path) -> bool:
         if not Path(path).is_file():  # opening a pipe would wait for its other end
             return False
         with Path(path).open("rb") as file:
-            return _is_dicom(file.read(132))
+            return is_dicom(file.read(132))
     except (OSError, ValueError):
         return False
 
 
-def _is_dicom(head: bytes) -> bool:
+def is_dicom(head: bytes) -> bool:
+    """Whether the first 132 bytes of a file are those of DICOM, with or without the preamble."""
     if head[128:132] == b"DICM":
         return True
     if head[:2] in (b"\x02\x00", b"\x08\x00"):
@@ -121,7 +122,7 @@ def _load(path: Path, source: str) -> bytes:
         if not path.is_file():
             raise UnreadableFilmError(source, "it is no regular file", "name a film")
         if size > MAX_FILE_BYTES:
-            raise _too_large(source)
+            raise too_large(source)
         return path.read_bytes()
     except FileNotFoundError:
         raise UnreadableFilmError(source, "there is no such file", "check the path") from None
@@ -146,11 +147,12 @@ def _drain(file: BinaryIO, source: str) -> bytes:
             source, "the file object has nothing left to read", "rewind it with seek(0), or pass a path"
         )
     if len(data) > MAX_FILE_BYTES:
-        raise _too_large(source)
+        raise too_large(source)
     return data
 
 
-def _too_large(source: str) -> UnreadableFilmError:
+def too_large(source: str) -> UnreadableFilmError:
+    """The error for a file of more than `MAX_FILE_BYTES`."""
     return UnreadableFilmError(
         source,
         f"the file is larger than {MAX_FILE_BYTES // 2**20} MB",
@@ -161,7 +163,7 @@ def _too_large(source: str) -> UnreadableFilmError:
 def _from_bytes(data: bytes, source: str) -> Radiograph:
     if not data:
         raise UnreadableFilmError(source, "the file is empty (zero bytes)", "copy or export the film again")
-    if _is_dicom(data[:132]):
+    if is_dicom(data[:132]):
         # pydicom and its codecs take longer to import than an ordinary film to read.
         from pneumoscope.image.dicom import read_dicom
 
