@@ -27,6 +27,7 @@ _VERBS = {
     "evaluate-map": ("pneumoscope.cli.evaluate_map", "evaluate_map"),
     "export": ("pneumoscope.cli.export", "export"),
     "results": ("pneumoscope.cli.results", "results"),
+    "app": ("pneumoscope.cli.app", "app"),
     "serve": ("pneumoscope.cli.serve", "serve"),
     "export-space": ("pneumoscope.cli.export_space", "export_space"),
 }

@@ -1,18 +1,14 @@
 """`pneumoscope serve`: the HTTP interface."""
 
-import ipaddress
-import os
 from typing import Annotated
 
 import typer
 
-from pneumoscope.errors import UsageError
+from pneumoscope.cli.access import access_token
 
-__all__ = ["TOKEN_VARIABLE", "serve"]
+__all__ = ["serve"]
 
-TOKEN_VARIABLE = "PNEUMOSCOPE_TOKEN"
 _MB = 2**20
-_SHORTEST_TOKEN = 16
 
 
 def serve(
@@ -55,7 +51,7 @@ def serve(
     TOKEN". Films are kept in memory until they are answered, and nowhere else. SIGTERM finishes the requests
     that were accepted. The operations are listed at /v1/openapi.json. For research use only.
     """
-    token = _token(host, without_token)
+    token = access_token(host, without_token)
     from pneumoscope.api.server import run_server
     from pneumoscope.api.settings import Settings
     from pneumoscope.batch.local import default_workers
@@ -79,26 +75,3 @@ def serve(
         }
     )
     run_server(load(model), settings)
-
-
-def _token(host: str, without_token: bool) -> str | None:
-    token = os.environ.get(TOKEN_VARIABLE) or None
-    if token is not None and (len(token) < _SHORTEST_TOKEN or not token.isascii() or token != token.strip()):
-        raise UsageError(
-            f"{TOKEN_VARIABLE} must be at least {_SHORTEST_TOKEN} characters of ASCII without spaces around "
-            'them; make one with: python3 -c "import secrets; print(secrets.token_urlsafe())"'
-        )
-    if token is None and not without_token and not _is_loopback(host):
-        raise UsageError(
-            f"{host} lets other machines in: set {TOKEN_VARIABLE}, or say --without-token if that is meant"
-        )
-    return token
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
