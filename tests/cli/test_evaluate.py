@@ -218,7 +218,7 @@ def test_stress_is_measured_on_the_same_films(bundle, films, manifest, tmp_path)
     places = ["--manifest", manifest, "--root", films[0].path.parent, "--split", "test"]
     result = _evaluate(bundle, *places, "--stress", "--lungs", masks, "--out", out, "--html", html)
     told = json.loads(out.read_text())
-    assert told["lungs"] == {"mask": 1, "template": 22}
+    assert told["lungs"] == {"mask": 1, "network": 22}
     pooled = [row for row in told["stress"] if row["group"] == "all sources"]
     assert pooled[0]["before"]["auc"] == told["groups"][0]["metrics"]["auc"]
     assert [row["blank"] for row in pooled if row["variant"] == "lungs-out"] == [1], "all of it was lung"

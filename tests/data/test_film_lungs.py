@@ -6,6 +6,8 @@ from data.made_cuts import cut_film, elliptical_lungs, whole_film
 from generated import chest_like
 from pneumoscope.data.audit.features import lung_template
 from pneumoscope.data.film_lungs import film_lungs, is_cut
+from pneumoscope.data.lung_finder import LungFinder
+from pneumoscope.data.lung_masks import SMALLEST_LUNGS
 from pneumoscope.errors import DataError, UsageError
 from pneumoscope.image.radiograph import Radiograph
 
@@ -36,8 +38,18 @@ def test_lungs_of_a_cut_film_are_what_was_left(deeper):
     assert both.sum() / (lungs.mask | elliptical_lungs()).sum() > 0.95
 
 
-def test_other_films_get_the_template_at_their_own_size():
-    lungs = film_lungs()(_film(chest_like(0, height=240, width=480)))
+def test_lungs_of_a_whole_film_are_found_with_a_margin():
+    lungs = film_lungs()(_film(whole_film(0)))
+    assert lungs.origin == "network"
+    found = LungFinder().find(whole_film(0))
+    assert lungs.mask[found].all()
+    assert found.sum() < lungs.mask.sum() < 2.5 * found.sum()
+
+
+def test_where_no_lungs_are_found_the_template_stands_in_at_the_film_s_own_size():
+    nothing = np.random.default_rng(0).integers(200, 256, (240, 480), dtype=np.uint8)
+    assert LungFinder().find(nothing).mean() < SMALLEST_LUNGS
+    lungs = film_lungs()(_film(nothing))
     assert lungs.origin == "template"
     np.testing.assert_array_equal(lungs.mask, np.kron(lung_template(), np.ones((10, 20), dtype=bool)))
 

@@ -74,7 +74,9 @@ def evaluate(
     ] = False,
     lungs: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="For --stress: masks of lungs, NAME.png per film; else a template."),
+        typer.Option(
+            metavar="DIR", help="For --stress: masks of lungs, NAME.png per film; else a network finds them."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write all figures.")] = None,
     html: Annotated[

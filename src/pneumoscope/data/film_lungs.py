@@ -1,4 +1,4 @@
-"""Where the lungs of any film are: by its mask, by its cut, or by where lungs mostly lie."""
+"""Where the lungs of any film are: by its mask, by its cut, by our network, or by where lungs mostly lie."""
 
 from pathlib import Path
 
@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscope.data.audit.features import lung_template
+from pneumoscope.data.lung_finder import LungFinder
+from pneumoscope.data.lung_masks import SMALLEST_LUNGS, with_margin
 from pneumoscope.data.lungs import lung_mask
 from pneumoscope.errors import DataError, UsageError
 from pneumoscope.evaluation.variants import FindLungs, Lungs
@@ -47,7 +49,8 @@ def film_lungs(masks: Path | None = None) -> FindLungs:
             size; None where there are none.
 
     Returns:
-        A function that takes the film's mask where there is one, else its cut, else the template.
+        A function that takes the film's mask where there is one, else its cut, else what the network that
+        comes with the package finds, with a margin around it, else the audit's template.
 
     Raises:
         UsageError: `masks` is no folder.
@@ -57,12 +60,18 @@ def film_lungs(masks: Path | None = None) -> FindLungs:
             f"--lungs {masks}: there is no such folder; name one that holds NAME.png of each film"
         )
 
+    finder = LungFinder()
+
     def find(film: Radiograph) -> Lungs:
         given = _given(masks, film) if masks is not None else None
         if given is not None:
             return Lungs(given, "mask")
-        if is_cut(film.pixels):
-            return Lungs(lung_mask(_as_8_bit(film.pixels)), "cut")
+        grey = _as_8_bit(film.pixels)
+        if is_cut(grey):
+            return Lungs(lung_mask(grey), "cut")
+        found = finder.find(grey)
+        if found.mean() >= SMALLEST_LUNGS:
+            return Lungs(with_margin(found), "network")
         return Lungs(_fitted(lung_template(), film), "template")
 
     return find

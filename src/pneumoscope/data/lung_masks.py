@@ -11,10 +11,11 @@ from scipy import ndimage
 
 from pneumoscope.data.cache import PlateCache
 from pneumoscope.data.lung_finder import LungFinder
+from pneumoscope.data.lungs import Mask
 from pneumoscope.data.processes import processes
 from pneumoscope.errors import DataError
 
-__all__ = ["GRID", "LungMasks", "find_lungs"]
+__all__ = ["GRID", "SMALLEST_LUNGS", "LungMasks", "find_lungs", "with_margin"]
 
 GRID = 32
 """Cells per side of a coarse mask."""
@@ -22,7 +23,8 @@ GRID = 32
 _AROUND = (
     0.07  # of the side: a mask grows by this, for what lies behind the heart and at its edge is lung, too
 )
-_SMALLEST = 0.03  # share of a film; where less was found nothing is known, and all of it counts as lung
+SMALLEST_LUNGS = 0.03
+"""Share of a film; where less was found, nothing is known of its lungs."""
 
 
 class LungMasks:
@@ -102,6 +104,16 @@ def find_lungs(
     return masks
 
 
+def with_margin(lungs: Mask) -> Mask:
+    """Lungs and 7 % of the film's height around them.
+
+    Args:
+        lungs: (H, W) bool.
+    """
+    grown = ndimage.maximum_filter(lungs.astype(np.uint8), size=2 * round(_AROUND * len(lungs)) + 1)
+    return np.asarray(grown > 0)
+
+
 @cache
 def _finder() -> LungFinder:
     """One network per process."""
@@ -116,10 +128,9 @@ def _plates(directory: Path) -> NDArray[np.uint8]:
 def _coarse_mask(task: tuple[Path, int]) -> NDArray[np.uint8]:
     directory, row = task
     lungs = _finder().find(np.asarray(_plates(directory)[row]))
-    if lungs.mean() < _SMALLEST:
+    if lungs.mean() < SMALLEST_LUNGS:  # all of it counts as lung
         return np.full((GRID, GRID), 255, dtype=np.uint8)
-    reach = 2 * round(_AROUND * len(lungs)) + 1
-    grown = ndimage.maximum_filter(lungs.astype(np.uint8), size=reach)
+    grown = with_margin(lungs).astype(np.uint8)
     rows, columns = (np.arange(GRID) * side // GRID for side in grown.shape)
     cells = np.maximum.reduceat(np.maximum.reduceat(grown, rows, axis=0), columns, axis=1)  # (GRID, GRID)
     return cells * np.uint8(255)

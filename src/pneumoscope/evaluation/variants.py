@@ -20,7 +20,7 @@ __all__ = ["BORDER_SHARE", "VARIANTS", "FindLungs", "Lungs", "Variant"]
 BORDER_SHARE = 1 / 12
 """Share of height and width that the border takes on each side: 31 % of the area, as in the audit."""
 
-LungOrigin = Literal["mask", "cut", "template"]
+LungOrigin = Literal["mask", "cut", "network", "template"]
 
 
 class Lungs(NamedTuple):
@@ -28,8 +28,8 @@ class Lungs(NamedTuple):
 
     Attributes:
         mask: (H, W) bool.
-        origin: "mask" of this film; "cut": the film is black outside its lungs; "template": where lungs
-            mostly are.
+        origin: "mask" of this film; "cut": the film is black outside its lungs; "network" that looked for
+            them; "template": where lungs mostly are.
     """
 
     mask: NDArray[np.bool_]

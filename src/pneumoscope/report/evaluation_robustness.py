@@ -18,6 +18,7 @@ GEOMETRY_TARGET = 0.01
 _LUNGS = {
     "mask": "by a mask of this film",
     "cut": "by its cut",
+    "network": "by a network, with a margin of 7 % of the height",
     "template": "by a template: the 60 % of the area in which lungs mostly lie",
 }
 
