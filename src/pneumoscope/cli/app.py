@@ -74,6 +74,7 @@ def app(
         films=max_films,
         held_bytes=max_memory_mb * _MB,
         password=token,
+        public=share or not is_loopback(host),
     )
     page = build_page(load(model, operating_point=operating_point), settings)
     if share:

@@ -26,6 +26,8 @@ _ALLOWED = re.compile(
 )
 # Asked by the process itself when it starts; it tells nothing.
 _WITHOUT_PASSWORD = "/gradio_api/startup-events"
+# Asked by a container's runtime.
+_READY = "/ready"
 
 # Gradio's page is written with inline scripts and styles; what matters is that nothing comes from or goes to
 # anybody else.
@@ -54,6 +56,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         path = scope["path"]
+        if path == _READY and scope["method"] in ("GET", "HEAD"):
+            await PlainTextResponse("ready\n")(scope, receive, send)
+            return
         if self._digest is not None and path != _WITHOUT_PASSWORD and not self._is_known(scope):
             await _refuse(401, {"www-authenticate": 'Basic realm="Pneumoscope", charset="UTF-8"'})(
                 scope, receive, send

@@ -44,6 +44,7 @@ class Layout:
     def __init__(self, actions: Actions, settings: PageSettings, operating_point: str) -> None:
         self._actions = actions
         self._bundle = actions.bundle
+        self._welcome = markup.welcome(self._bundle, settings.public)
         rule = actions.rule(operating_point, 50)
         self.results = gr.State(None, time_to_live=_KEPT_SECONDS)
         _html(markup.header(self._bundle), js_on_load=look("header.js"), elem_id="header")
@@ -89,7 +90,7 @@ class Layout:
             self.rates = _html(markup.rates(rule, self._bundle), elem_id="rates")
 
     def _make_stage(self) -> None:
-        self.welcome = _html(markup.welcome(self._bundle), elem_id="welcome")
+        self.welcome = _html(self._welcome, elem_id="welcome")
         self.table = _html("", js_on_load=look("films.js"), elem_id="films")
         self.verdict = _html("", elem_id="result")
         self.viewer = _html("", js_on_load=look("viewer.js"), elem_id="viewer")
@@ -167,7 +168,7 @@ class Layout:
     def on_clear(self) -> list[Any]:
         """Everything of the visitor is forgotten."""
         hidden = gr.update(visible=False)
-        return [None, "", markup.welcome(self._bundle), "", "", "", hidden, hidden]
+        return [None, "", self._welcome, "", "", "", hidden, hidden]
 
     def on_point(self, results: Results | None, point: str, percent: float) -> list[Any]:
         """Another operating point."""

@@ -28,16 +28,27 @@ def header(bundle: Bundle) -> str:
     )
 
 
-def welcome(bundle: Bundle) -> str:
-    """What stands where the first result will be."""
+def welcome(bundle: Bundle, public: bool) -> str:
+    """What stands where the first result will be.
+
+    Args:
+        bundle: in use.
+        public: whether films leave the machines of those who send them.
+    """
+    notice = (
+        '<p class="public" role="note"><b>Films leave your machine here.</b> Send only films without names '
+        "that you may pass on.</p>"
+    )
     return (
         '<div class="welcome"><h2>How likely is pneumonia, and where is the evidence?</h2>'
+        f"{notice if public else ''}"
         "<ol><li><b>Drop a frontal chest film</b>, or many: DICOM, PNG, JPEG, TIFF, BMP or WebP.</li>"
         "<li><b>Read the calibrated probability</b> and the verdict at a threshold of your choice, with the "
         "sensitivity and specificity it was measured to have.</li>"
         "<li><b>See the evidence</b> over the film, on one colour scale for all films.</li></ol>"
         "<p>Films are held in memory, never on a disk, and deleted as soon as they are scored; the results "
-        "when you clear them or close the page. Of a DICOM header no name, date or number is read.</p>"
+        "when you clear them or close the page. Of a DICOM header only modality, body part, view and age are "
+        "used; no name and no date is shown or kept.</p>"
         f'<p class="quiet">{escape(bundle.card.intended_use)}</p></div>'
     )
 

@@ -19,6 +19,7 @@ class PageSettings:
         films: files at one go.
         held_bytes: of all files that have arrived and are not scored yet, all people together.
         password: asked for by the browser, under any user name; None lets everybody in who reaches the page.
+        public: people reach it whose films would leave their own machines; the page tells them.
     """
 
     workers: int = default_workers()
@@ -26,3 +27,4 @@ class PageSettings:
     films: int = 100
     held_bytes: int = 1024 * _MB
     password: str | None = None
+    public: bool = False
