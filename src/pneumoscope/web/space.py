@@ -42,8 +42,9 @@ os.environ.pop("SPACE_ID", None)
 
 from pneumoscope import load
 from pneumoscope.web.page import build_page
+from pneumoscope.web.settings import PageSettings
 
-demo = build_page(load(Path(__file__).with_name("bundle")))
+demo = build_page(load(Path(__file__).with_name("bundle")), PageSettings(public=True))
 
 if __name__ == "__main__":
     demo.launch()
