@@ -1,6 +1,8 @@
 import csv
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -16,6 +18,8 @@ from pneumoscope.report.evaluation_page import render_evaluation_page
 from pneumoscope.runtime.bundle import open_bundle
 from pneumoscope.runtime.predictor import Predictor
 from tiny_bundle import make_tiny_bundle
+
+WIDE = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
 
 
 @pytest.fixture
@@ -254,3 +258,12 @@ def test_baselines_need_a_manifest(bundle, films, tmp_path):
     table.write_text(f"path,label\n{films[0].path},NORMAL\n")
     with pytest.raises(UsageError, match="needs a manifest: make one of your films"):
         _evaluate(bundle, table, "--baselines", tmp_path / "kept")
+
+
+def test_the_manual_names_options_that_there_are():
+    manual = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^pneumoscope evaluate .*?[^\\]$", manual, re.MULTILINE | re.DOTALL)
+    known = set(re.findall(r"--[a-z-]+", CliRunner().invoke(app, ["evaluate", "--help"], env=WIDE).stdout))
+    named = {option for command in commands for option in re.findall(r"--[a-z-]+", command)}
+    assert len(commands) == 5
+    assert {"--baselines", "--stress", "--worst"} <= named <= known
