@@ -128,7 +128,7 @@ def test_before_and_after_are_told():
         "0% to 100%",
     ):
         assert f"<td>{cell}</td>" in html, cell
-    assert "100 by its cut; 20 by a template" in html
+    assert "on 100 films by their cut, on 20 films by a template" in html
 
 
 def test_one_label_has_no_difference_and_no_guard_refuses_nothing():

@@ -43,6 +43,7 @@ _SECTIONS = {
     "failures": "without a score",
 }
 _STYLE = """
+body{max-width:78rem}table{font-size:14px}th,td{padding:.25rem .5rem}
 .wide{overflow-x:auto}.caution{color:#8a4b00;font-weight:600}nav a{margin-right:1rem;white-space:nowrap}
 td:first-child{min-width:9rem}h3{margin:1.6rem 0 .3rem}figure svg{max-width:100%}
 .films{display:flex;flex-wrap:wrap;gap:1rem}.films figure{margin:0;max-width:31rem}

@@ -16,8 +16,8 @@ GEOMETRY_TARGET = 0.01
 """By how much a change of geometry may move the AUC."""
 
 _LUNGS = {
-    "mask": "by a mask of this film",
-    "cut": "by its cut",
+    "mask": "by a mask of each",
+    "cut": "by their cut",
     "network": "by a network, with a margin of 7 % of the height",
     "template": "by a template: the 60 % of the area in which lungs mostly lie",
 }
@@ -110,13 +110,15 @@ def stress_section(stress: Sequence[Told], lungs: Mapping[str, int]) -> str:
     """The same films changed: geometry must not matter, the lungs must."""
     if not stress:
         return ""
-    found = "; ".join(f"{films:,} {_LUNGS.get(origin, origin)}" for origin, films in sorted(lungs.items()))
+    found = ", ".join(
+        f"on {films:,} films {_LUNGS.get(origin, origin)}" for origin, films in sorted(lungs.items())
+    )
     parts = [
         '<h2 id="stress">Stress: the same films, changed</h2>',
         '<p class="note">Differences are of the same films, changed minus as they are. Claimed: mean '
         "distance of the probability from the share of pneumonia among these films; 0 where the bundle says "
         "no more than how common pneumonia is, which is all that can be said without lungs. Refused: by the "
-        f"bundle's guard, which stands aside for these figures. Lungs were found {escape(found)}.</p>",
+        f"bundle's guard, which stands aside for these figures. Lungs were found: {escape(found)}.</p>",
     ]
     for group, rows in groupby(stress, lambda row: row["group"]):
         listed = list(rows)
@@ -182,11 +184,15 @@ def _stress_row(row: Told, verdict: str) -> tuple[str, ...]:
         interval_text(after["auc"]),
         interval_text(difference["difference"] if difference else None, signed=True),
         verdict,
-        f"{before['mean']:.3f} to {after['mean']:.3f}",
-        f"{before['distance']['value']:.3f} to {after['distance']['value']:.3f}",
-        f"{_share(before['findings'])} to {_share(after['findings'])}",
-        "-" if after["refused"] is None else f"{before['refused']:.0%} to {after['refused']:.0%}",
+        _change(f"{before['mean']:.3f}", f"{after['mean']:.3f}"),
+        _change(f"{before['distance']['value']:.3f}", f"{after['distance']['value']:.3f}"),
+        _change(_share(before["findings"]), _share(after["findings"])),
+        "-" if after["refused"] is None else _change(f"{before['refused']:.0%}", f"{after['refused']:.0%}"),
     )
+
+
+def _change(before: str, after: str) -> str:
+    return f"{before}\u00a0to\u00a0{after}"
 
 
 def _share(findings: Told) -> str:

@@ -108,7 +108,7 @@ TELLING_CHECKS: tuple[CheckKind, ...] = (
     ),
     CheckKind(
         "background",
-        "Shape of the black background",
+        "Shape of the black background, or of the cut",
         "Does the shape of what is black (padding, collimator, films cut to the lungs) tell the label?",
         "Never let cut and whole films go with the label; for cut films compare pneumonia with other "
         "disease, or mask all films alike.",
