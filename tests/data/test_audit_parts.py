@@ -13,7 +13,7 @@ from pneumoscope.data.audit import audit_verdict
 from pneumoscope.data.audit.association import associate, entropy, mutual_information
 from pneumoscope.data.audit.features import AUDIT_PREPARE, lung_template, plate_features, record_features
 from pneumoscope.data.audit.films import Comparison, Films, audited_rows, comparisons
-from pneumoscope.data.audit.telling import patient_folds, raw_auc, tell_apart
+from pneumoscope.data.audit.telling import held_out_scores, mostly_known, patient_folds, raw_auc, tell_apart
 from pneumoscope.data.manifest import ManifestRow
 from pneumoscope.errors import DataError
 
@@ -136,6 +136,28 @@ def test_fitted_on_other_films_is_scored_on_these() -> None:
         "test", "PNEUMONIA", "NORMAL", np.arange(200, 400), target[200:], np.arange(200), target[:200]
     )
     assert tell_apart(asked, features, np.arange(400).astype(str), seed=0).high < 0.5
+
+
+def test_every_film_is_scored_by_what_was_not_fitted_on_its_patient() -> None:
+    """With one number per patient, only a classifier that has seen the patient could know the label."""
+    generator = np.random.default_rng(5)
+    patient = np.repeat(np.arange(100), 3)
+    target = (generator.random(100) < 0.5)[patient]
+    features = generator.normal(size=(100, 1))[patient].astype(np.float32)
+    asked, scores = held_out_scores(comparison(target), features, patient.astype(str), seed=0)
+    assert scores.shape == asked.target.shape == (300,)
+    assert 0.3 < roc_auc_score(asked.target, scores) < 0.7
+    found = tell_apart(comparison(target), features, patient.astype(str), seed=0)
+    assert found.value == pytest.approx(roc_auc_score(asked.target, scores))
+
+
+@pytest.mark.parametrize(
+    ("sick_known", "well_known", "asked"), [(20, 20, True), (19, 40, False), (40, 19, False)]
+)
+def test_what_half_of_each_kind_must_have(sick_known: int, well_known: int, asked: bool) -> None:
+    features = np.ones((80, 1), dtype=np.float32)
+    features[sick_known:40] = features[40 + well_known :] = np.nan
+    assert mostly_known(comparison(np.arange(80) < 40), features) == asked
 
 
 @settings(deadline=None, max_examples=30)
