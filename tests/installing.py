@@ -21,15 +21,19 @@ def made_environment(folder: Path) -> Path:
     return folder / "bin" / "python"
 
 
-def pip(python: Path, *arguments: str, cwd: Path) -> None:
-    """Run pip of an environment in a working directory."""
-    environment = {
+def pip_variables() -> dict[str, str]:
+    """What pip needs to be told here."""
+    return {
         name: value
         for name, value in os.environ.items()
         if name.upper() in _FOR_PIP or name.startswith("PIP_")
     }
+
+
+def pip(python: Path, *arguments: str, cwd: Path) -> None:
+    """Run pip of an environment in a working directory."""
     command = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=cwd, env=pip_variables(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
 
 

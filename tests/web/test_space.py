@@ -2,11 +2,10 @@
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 import pneumoscope
 from installing import free_port, made_environment, pip, started
@@ -24,16 +23,6 @@ VARIABLES = {
     "SPACE_ID": "owner/pneumoscope",
     "SYSTEM": "spaces",
 }
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    assert chromium, "install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def built(space: Path, folder: Path) -> tuple[Path, Path]:
