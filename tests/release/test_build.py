@@ -47,6 +47,20 @@ def test_the_card_tells_where_it_comes_from(made, release):
     assert [(entry["name"], entry["films"]) for entry in card.training_data] == [("east", 16), ("west", 16)]
 
 
+def test_the_card_tells_who_is_on_the_films_and_what_was_run(made, release):
+    card = release.card
+    assert [(each.source, each.split, each.learnt) for each in card.cohorts] == [
+        (source, split, split != "test")
+        for source in ("east", "west")
+        for split in ("train", "validation", "test")
+    ]
+    assert sum(each.films for each in card.cohorts) == len(made.rows)
+    assert [(flow.source, flow.files) for flow in card.source_flows] == [("east", 36), ("west", 36)]
+    assert card.training_runs == open_run(made.directory).records
+    (run,) = card.training_runs
+    assert (run.network, run.films_seen, run.device) == ("simple_cnn", 64, "cpu")
+
+
 def test_torch_and_the_runtime_agree(release):
     assert release.parity.films >= 20
     assert release.parity.logit <= 1e-4

@@ -28,6 +28,7 @@ from pneumoscope.release.facts import (
     training_data,
 )
 from pneumoscope.release.parity import Parity, check_parity
+from pneumoscope.release.provenance import cohorts, source_flows
 from pneumoscope.release.trained_run import TrainedRun
 from pneumoscope.runtime.bundle import Bundle
 from pneumoscope.runtime.card import Card, Estimate, Evaluation, OperatingPoint, OperatingPointName
@@ -210,6 +211,7 @@ def _draft_card(
     nothing = Estimate(value=0.0, low=0.0, high=1.0)
     names: tuple[OperatingPointName, ...] = ("screening", "balanced", "rule-in")
     point = OperatingPoint(threshold=0.5, sensitivity=nothing, specificity=nothing, split="none")
+    films = cohorts(rows, run.data, measured=options.evaluate)
     return Card(
         name=options.name,
         version=options.version,
@@ -230,6 +232,9 @@ def _draft_card(
             *(() if run.finished else _UNFINISHED),
         ),
         training_data=training_data(rows, run.data, facts),
+        training_runs=run.records,
+        cohorts=films,
+        source_flows=source_flows(rows, {cohort.source for cohort in films}, facts),
         created=datetime.now(UTC).date().isoformat(),
     )
 

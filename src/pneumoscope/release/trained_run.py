@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from pneumoscope.errors import DataError, RecipeError, UsageError
 from pneumoscope.image.prepare import PrepareParameters
 from pneumoscope.models import Ensemble, PooledClassifier, build_model, load_weights
+from pneumoscope.release.provenance import training_run
+from pneumoscope.runtime.provenance import TrainingRun
 from pneumoscope.training.recipe import DataChoice, Recipe
 
 __all__ = ["TrainedRun", "join_runs", "open_run"]
@@ -30,6 +32,7 @@ class TrainedRun:
         manifest_sha256: of the manifest that it was trained on.
         code_revision: of the code that trained it, or "unknown".
         finished: training reached its end, so that the weights are those of the last stage's best epoch.
+        records: what was run, for the card; one of each member of an ensemble.
     """
 
     model: PooledClassifier
@@ -41,6 +44,7 @@ class TrainedRun:
     manifest_sha256: str
     code_revision: str
     finished: bool
+    records: tuple[TrainingRun, ...]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -93,6 +97,7 @@ def open_run(directory: Path) -> TrainedRun:
         manifest_sha256=facts["manifest_sha256"],
         code_revision=str(facts.get("code_revision") or "unknown"),
         finished=facts.get("finished") is True,
+        records=(training_run(recipe, facts),),
     )
 
 
@@ -125,4 +130,5 @@ def join_runs(runs: Sequence[TrainedRun]) -> TrainedRun:
         manifest_sha256=first.manifest_sha256,
         code_revision=first.code_revision if len(revisions) == 1 else "unknown",
         finished=all(run.finished for run in runs),
+        records=tuple(record for run in runs for record in run.records),
     )

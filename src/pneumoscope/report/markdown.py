@@ -23,3 +23,12 @@ def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> 
     """
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(markdown_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def estimate_text(value: float, low: float, high: float, digits: int = 3) -> str:
+    """A measured number with its 95 % interval.
+
+    >>> estimate_text(0.98412, 0.972, 0.9901)
+    '0.984 (0.972 to 0.990)'
+    """
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pneumoscope.report.markdown import markdown_table
+from pneumoscope.report.markdown import estimate_text, markdown_table
 from pneumoscope.runtime.card import Card, Estimate, Evaluation
 
 __all__ = ["render_model_card"]
@@ -43,7 +43,7 @@ def render_model_card(card: Card) -> str:
 def _with_interval(estimate: Estimate | None) -> str:
     if estimate is None:
         return "-"
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+    return estimate_text(estimate.value, estimate.low, estimate.high)
 
 
 def _details(card: Card) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pneumoscope.report.markdown import markdown_table
+from pneumoscope.report.markdown import estimate_text, markdown_table
+from pneumoscope.report.results_extras import render_extras
 
 __all__ = ["render_results_page"]
 
@@ -43,6 +44,7 @@ def render_results_page(told: Told, command: str) -> str:
         _comparisons(told),
         *(_points(points, told) for points in told["points"]),
         _left_out(told),
+        *(render_extras(extras, told["entries"][extras["entry"]]) for extras in told["extras"]),
         _commands(told),
     )
     return "\n\n".join(section.strip() for section in sections if section) + "\n"
@@ -51,8 +53,7 @@ def render_results_page(told: Told, command: str) -> str:
 def _interval(estimate: Told | None, digits: int = 3) -> str:
     if estimate is None:
         return "-"
-    value, low, high = (f"{estimate[key]:.{digits}f}" for key in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+    return estimate_text(estimate["value"], estimate["low"], estimate["high"], digits)
 
 
 def _count(number: float) -> str:
@@ -94,16 +95,16 @@ def _films(told: Told) -> str:
     )
 
 
-def _figures_table(rows: Iterable[Told], titles: Mapping[str, str]) -> str:
+def _figures_table(rows: Iterable[Told], titles: Mapping[str, str], digits: int) -> str:
     head = ("network", *_METRICS.values())
     lines = [
-        (titles[row["entry"]], *(_interval(row["metrics"].get(metric)) for metric in _METRICS))
+        (titles[row["entry"]], *(_interval(row["metrics"].get(metric), digits) for metric in _METRICS))
         for row in rows
     ]
     return markdown_table(head, lines)
 
 
-def _group(group: Told, titles: Mapping[str, str], level: str) -> str:
+def _group(group: Told, titles: Mapping[str, str], digits: int = 3) -> str:
     if not group["rows"]:
         return ""
     first = group["rows"][0]
@@ -113,11 +114,11 @@ def _group(group: Told, titles: Mapping[str, str], level: str) -> str:
     )
     unseen = "" if group["trained"] else "No network was trained on films of these sources."
     note = " ".join(text for text in (counts, unseen, group["note"]) if text)
-    return f"{level} {group['name']}\n\n{note}\n\n{_figures_table(group['rows'], titles)}"
+    return f"### {group['name']}\n\n{note}\n\n{_figures_table(group['rows'], titles, digits)}"
 
 
 def _ladder(told: Told) -> str:
-    groups = [_group(group, told["entries"], "###") for group in told["groups"][:_LADDER_GROUPS]]
+    groups = [_group(group, told["entries"], digits=4) for group in told["groups"][:_LADDER_GROUPS]]
     if not any(groups):
         return ""
     text = "## The ladder\n\n" + "\n\n".join(group for group in groups if group)
@@ -134,42 +135,50 @@ def _ladder(told: Told) -> str:
 def _costs(told: Told) -> str:
     if not told["costs"]:
         return ""
-    head = (
+    head = [
         "network",
         "architecture",
         "parameters",
-        "multiply-adds per film",
+        "multiply-adds per film, at pixels",
         "films trained on, at pixels",
+        "multiply-adds of training",
         "precision",
-        "seconds",
         "on",
         "validation AUC",
-    )
-    rows = [
-        (
-            told["entries"][cost["entry"]],
-            f"`{cost['network']}`",
-            f"{cost['parameters'] / 1e6:.2f} million",
-            f"{cost['multiply_adds'] / 1e9:.2f} billion",
-            ", ".join(f"{_count(films)} at {size}" for size, films in cost["films_by_size"]),
-            cost["precision"],
-            _count(cost["seconds"]),
-            f"{cost['device']}, {cost['processes']} process{'es' if cost['processes'] > 1 else ''}",
-            "-" if cost["metric"] is None else f"{cost['metric']:.3f}",
-        )
-        for cost in told["costs"]
     ]
+    rows = [_cost(cost, told["entries"]) for cost in told["costs"]]
+    note = (
+        "A film counts every time that it is drawn. Multiply-adds are of convolutions and linear layers; "
+        "training takes three times those of the films trained on, for the way there and the two ways back. "
+        "The validation AUC is of the epoch kept, pooled or the mean over sources, as the recipe says. "
+        "An ensemble costs what its members cost."
+    )
+    if told["timed"]:
+        head.append("seconds")
+        rows = [(*row, _count(cost["seconds"])) for row, cost in zip(rows, told["costs"], strict=True)]
+        note += " Seconds are of training and validation."
+    return f"## What training cost\n\n{note}\n\n{markdown_table(head, rows)}"
+
+
+def _cost(cost: Told, titles: Mapping[str, str]) -> tuple[str, ...]:
+    stages = cost["stages"]
+    training = 3 * sum(stage["films"] * stage["multiply_adds"] for stage in stages)
+    processes = f"{cost['processes']} process{'es' if cost['processes'] > 1 else ''}"
     return (
-        "## What training cost\n\nA film counts every time that it is drawn. Multiply-adds are of convolutions "
-        "and linear units, at the size of the bundle. Seconds are those of the run's record: training and "
-        "validation, on a machine that did other work too. The validation AUC chose the epoch, pooled or as "
-        f"the mean over sources, as the recipe says. An ensemble costs what its members cost.\n\n"
-        f"{markdown_table(head, rows)}"
+        titles[cost["entry"]],
+        f"`{cost['network']}`",
+        f"{cost['parameters'] / 1e6:.2f} million",
+        ", ".join(f"{stage['multiply_adds'] / 1e9:.2f} billion at {stage['size']}" for stage in stages),
+        ", ".join(f"{_count(stage['films'])} at {stage['size']}" for stage in stages),
+        f"{training:.1e}",
+        cost["precision"],
+        f"{cost['device']}, {processes}",
+        "-" if cost["metric"] is None else f"{cost['metric']:.3f}",
     )
 
 
 def _groups(told: Told) -> str:
-    groups = [_group(group, told["entries"], "###") for group in told["groups"][_LADDER_GROUPS:]]
+    groups = [_group(group, told["entries"]) for group in told["groups"][_LADDER_GROUPS:]]
     texts = [group for group in groups if group]
     return "## Per source and population\n\n" + "\n\n".join(texts) if texts else ""
 
@@ -250,8 +259,8 @@ def _commands(told: Told) -> str:
         for name, lines in ((name, "\n".join(commands)) for name, commands in told["commands"].items())
     ]
     return (
-        "## Commands\n\nFrom the manifest (`pneumoscope data build`) to the evaluation; `DIR` holds the films as "
-        "downloaded. The same as one command, for everything that is not there yet or for one entry by its name:\n\n"
+        "## Commands\n\nFrom the manifest (`pneumoscope data build`) to the evaluation; `DIR` holds the "
+        "films as downloaded. As one command, for everything that is not there yet, or for one entry:\n\n"
         "```sh\npneumoscope results --films DIR --commands | sh -e\n"
         "pneumoscope results --films DIR --commands --entry NAME | sh -e\n```\n\n" + "\n\n".join(blocks)
     )

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pneumoscope.image.prepare import PrepareParameters
+from pneumoscope.runtime.provenance import Cohort, SourceFlow, TrainingRun
 
 __all__ = [
     "FORMAT_VERSION",
@@ -104,6 +105,9 @@ class Card(_Record):
         intended_population: who was in the training films.
         limitations: one sentence each.
         training_data: one entry per source: name, films, citation, licence.
+        training_runs: that the weights come from; an ensemble has several.
+        cohorts: who is on the films, by source and split.
+        source_flows: what became of every file of the data sets.
         created: ISO date.
     """
 
@@ -126,4 +130,7 @@ class Card(_Record):
     intended_population: str
     limitations: tuple[str, ...]
     training_data: tuple[dict[str, Any], ...]
+    training_runs: tuple[TrainingRun, ...] = ()
+    cohorts: tuple[Cohort, ...] = ()
+    source_flows: tuple[SourceFlow, ...] = ()
     created: str

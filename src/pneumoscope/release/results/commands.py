@@ -1,0 +1,128 @@
+"""Where runs, bundles and evaluations of a plan lie, and the commands that put them there."""
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pneumoscope.release.results.plan import Entry, Plan
+
+__all__ = ["Places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things lie, and so the commands that put them there.
+
+    Attributes:
+        runs: folder of run directories, manifests, bundles and evaluations.
+        recipes: folder of the recipes.
+        films: folder that holds the films as downloaded.
+    """
+
+    runs: Path
+    recipes: Path
+    films: Path
+
+    def run(self, entry: Entry) -> Path:
+        """Its run directory."""
+        return self.runs / entry.name
+
+    def bundle(self, entry: Entry) -> Path:
+        """The bundle that is measured, of an entry that is not the shipped one."""
+        return self.runs / "bundles" / entry.name
+
+    def evaluation(self, entry: Entry, split: str) -> Path:
+        """Figures of that bundle, as JSON."""
+        return self.runs / "evaluations" / f"{entry.name}-{split}.json"
+
+    def scores(self, entry: Entry, split: str) -> Path:
+        """The score of every film, as CSV."""
+        return self.evaluation(entry, split).with_suffix(".csv")
+
+    def map_test(self, entry: Entry, split: str) -> Path:
+        """Figures of its evidence map, as JSON."""
+        return self.runs / "evaluations" / f"{entry.name}-{split}-map.json"
+
+    def manifest(self, plan: Plan, name: str) -> Path:
+        """The file of a manifest."""
+        return self.runs / plan.manifests[name].folder / "manifest.parquet"
+
+    def manifest_options(self, plan: Plan, names: tuple[str, ...]) -> list[str]:
+        """`--manifest` and `--root` for each."""
+        words = []
+        for name in names:
+            manifest = self.manifest(plan, name)
+            root = manifest.parent if plan.manifests[name].films else self.films
+            words += ["--manifest", str(manifest), "--root", str(root)]
+        return words
+
+    def manifest_command(self, plan: Plan, name: str) -> str:
+        """Makes a manifest."""
+        return plan.manifests[name].command.format(
+            runs=shlex.quote(str(self.runs)), films=shlex.quote(str(self.films))
+        )
+
+    def train_command(self, plan: Plan, entry: Entry) -> str:
+        """Trains it; a run that is there already goes on, or is left as it is."""
+        assert entry.recipe is not None, f"{entry.name} is an ensemble"
+        changes = [word for change in plan.changes(entry) for word in ("--set", change)]
+        where = [*self.manifest_options(plan, entry.manifests), "--out", str(self.run(entry)), "--resume"]
+        return shlex.join(["pneumoscope", "train", str(self.recipes / entry.recipe), *changes, *where])
+
+    def export_command(self, plan: Plan, entry: Entry) -> str:
+        """Makes its bundle."""
+        runs = plan.runs_of(entry)
+        words = ["pneumoscope", "export", *(str(self.run(run)) for run in runs)]
+        words += [*self.manifest_options(plan, runs[0].manifests), "--name", entry.name, *entry.export]
+        return shlex.join([*words, "--out", str(self.bundle(entry))])
+
+    def evaluate_command(self, plan: Plan, entry: Entry, shipped: str) -> str:
+        """Measures its bundle, or the shipped one of that name, on the films of every group."""
+        negatives = sorted({label for group in plan.groups for label in group.negatives})
+        words = ["pneumoscope", "evaluate", self._measured(entry, shipped)]
+        words += [*self.manifest_options(plan, ("pool",)), "--split", plan.split]
+        words += [word for label in negatives for word in ("--negative", label)]
+        out, scores = self.evaluation(entry, plan.split), self.scores(entry, plan.split)
+        return shlex.join([*words, *entry.evaluate, "--out", str(out), "--scores", str(scores)])
+
+    def map_command(self, plan: Plan, entry: Entry, shipped: str) -> str:
+        """Tests its map on the films on which a lesion is drawn."""
+        words = ["pneumoscope", "evaluate-map", self._measured(entry, shipped)]
+        words += [*self.manifest_options(plan, ("pool",)), "--split", plan.split]
+        words += [word for run in plan.runs_of(entry) for word in ("--run", str(self.run(run)))]
+        return shlex.join([*words, *(entry.maps or ()), "--out", str(self.map_test(entry, plan.split))])
+
+    def _measured(self, entry: Entry, shipped: str) -> str:
+        return shipped if entry.shipped else str(self.bundle(entry))
+
+    def commands(self, plan: Plan, entry: Entry, shipped: str, *, missing: bool) -> Iterator[str]:
+        """What makes an entry, from the films as downloaded on, as lines for a shell.
+
+        Args:
+            plan: that it is part of.
+            entry: to make.
+            shipped: name of the shipped default.
+            missing: leave out what is there already.
+        """
+        runs = plan.runs_of(entry)
+        for name in dict.fromkeys(("pool", *(name for run in runs for name in run.manifests))):
+            if not (missing and self.manifest(plan, name).is_file()):
+                yield self.manifest_command(plan, name)
+        for run in runs:
+            if not (missing and self._finished(run)):
+                yield self.train_command(plan, run)
+        if not (missing and (entry.shipped or (self.bundle(entry) / "card.json").is_file())):
+            yield self.export_command(plan, entry)
+        wanted = (self.evaluation(entry, plan.split), self.scores(entry, plan.split))
+        if not (missing and all(path.is_file() for path in wanted)):
+            yield shlex.join(["mkdir", "-p", str(wanted[0].parent)])
+            yield self.evaluate_command(plan, entry, shipped)
+        if entry.maps is not None and not (missing and self.map_test(entry, plan.split).is_file()):
+            yield self.map_command(plan, entry, shipped)
+
+    def _finished(self, entry: Entry) -> bool:
+        """Whether its run has come to its end."""
+        record = self.run(entry) / "run.json"
+        return record.is_file() and json.loads(record.read_text(encoding="utf-8")).get("finished") is True

@@ -1,0 +1,113 @@
+"""What evaluations tell beside their figures: stress tests, baselines that do not see, tests of the map."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pneumoscope.errors import DataError
+
+__all__ = ["baselines_of", "map_of", "stress_of"]
+
+Told = Mapping[str, Any]
+
+
+def _picked(told: Any, where: str, pick: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """What is wanted of a record.
+
+    Raises:
+        DataError: it has another form than this version writes.
+    """
+    try:
+        return pick(told)
+    except (KeyError, TypeError, IndexError) as error:
+        raise DataError(f"{where} is not of this version ({error!r}): measure again") from error
+
+
+def stress_of(told: Told) -> list[dict[str, Any]]:
+    """Rows of an evaluation's stress test; none where it was not asked for.
+
+    Args:
+        told: JSON of the evaluation.
+
+    Raises:
+        DataError: it has another form than this version writes.
+    """
+
+    def pick(row: Any) -> dict[str, Any]:
+        return {
+            "group": row["group"],
+            "title": row["title"],
+            "kind": row["kind"],
+            "films": row["films"],
+            "before": row["before"]["auc"],
+            "after": row["after"]["auc"],
+            "difference": None if row["difference"] is None else row["difference"]["difference"],
+            "sure_before": row["before"]["distance"],
+            "sure_after": row["after"]["distance"],
+            "refused": row["after"]["refused"],
+        }
+
+    return [_picked(row, "the stress test", pick) for row in told.get("stress") or ()]
+
+
+def baselines_of(told: Told) -> list[dict[str, Any]]:
+    """Rows of what an evaluation reached without seeing the disease; none where it was not asked for.
+
+    Args:
+        told: JSON of the evaluation.
+
+    Raises:
+        DataError: it has another form than this version writes.
+    """
+
+    def pick(row: Any) -> dict[str, Any]:
+        return {
+            **{key: row[key] for key in ("group", "title", "films", "auc", "model")},
+            "difference": row["difference"]["difference"],
+        }
+
+    return [_picked(row, "the baselines", pick) for row in told.get("baselines") or ()]
+
+
+def map_of(path: Path, sha256: str) -> dict[str, Any] | None:
+    """What `pneumoscope evaluate-map --out` wrote of a bundle; None where there is no such file.
+
+    Args:
+        path: of the JSON.
+        sha256: of the bundle that figures are shown of.
+
+    Raises:
+        DataError: it is no JSON, of another form than this version writes, or of another bundle.
+    """
+    if not path.is_file():
+        return None
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is no JSON: {error}") from error
+    if not isinstance(told, dict) or told.get("sha256") != sha256:
+        raise DataError(f"{path} is of another bundle: run pneumoscope evaluate-map again")
+    return _picked(told, str(path), _map)
+
+
+def _map(told: Any) -> dict[str, Any]:
+    randomised, methods = told["randomisation"], told["methods"]
+    return {
+        "groups": [
+            {key: group[key] for key in ("group", "films", "patients", "metrics")} for group in told["groups"]
+        ],
+        "changes": [
+            {key: change[key] for key in ("name", "displacement", "correlation")}
+            for change in (*told["repeatability"]["changes"], told["repeatability"]["other_patients"])
+            if change is not None
+        ],
+        "seeds": None if randomised is None else len(randomised["seeds"]),
+        "seeds_failed": None if randomised is None else len(randomised["failed"]),
+        "methods": []
+        if methods is None
+        else [
+            {key: method[key] for key in ("title", "pointing", "average_precision")}
+            for method in methods["methods"]
+        ],
+    }

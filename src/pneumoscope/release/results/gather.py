@@ -1,0 +1,272 @@
+"""From run directories, bundles and evaluations to all that a page of results tells, as plain values.
+
+Nothing is invented: what is not there, or does not fit together, is left out and named.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pneumoscope.data.manifest import ManifestRow, manifest_sha256, read_manifest
+from pneumoscope.data.transplant import SUFFIX
+from pneumoscope.errors import BundleError, DataError
+from pneumoscope.evaluation.summary import GroupSummary
+from pneumoscope.release.results.commands import Places
+from pneumoscope.release.results.extras import baselines_of, map_of, stress_of
+from pneumoscope.release.results.films import Measured, compare, group_figures, in_group, read_measured
+from pneumoscope.release.results.plan import Entry, Group, Plan
+from pneumoscope.release.results.runs import RunRecord, differing_keys, made_of, read_run
+from pneumoscope.release.results.values import comparison_of, cost_of, figures_of, films_of
+from pneumoscope.runtime.bundle import Bundle, find_bundle, open_bundle
+from pneumoscope.training.recipe import load_recipe
+
+__all__ = ["gather_results"]
+
+# The same commands on every machine.
+_DOCUMENTED = Places(runs=Path("runs"), recipes=Path("recipes"), films=Path("DIR"))
+
+
+def gather_results(plan: Plan, places: Places) -> dict[str, Any]:
+    """All figures of a plan, as plain dicts, lists and numbers.
+
+    Args:
+        plan: what is wanted.
+        places: where it lies.
+
+    Raises:
+        DataError: the manifest that everything is measured on cannot be read.
+        RecipeError: a recipe of the plan cannot be read.
+    """
+    gathering = _Gathering(plan, places, read_manifest(places.manifest(plan, "pool")))
+    ladder = [found for entry in plan.ladder if (found := gathering.take(entry)) is not None]
+    left_out = [found for entry in plan.left_out if (found := gathering.take(entry)) is not None]
+    return {
+        "title": plan.title,
+        "introduction": list(plan.introduction),
+        "split": plan.split,
+        "operating_point": plan.operating_point,
+        "manifest_sha256": manifest_sha256(gathering.rows),
+        "films": films_of(gathering.rows),
+        "entries": {entry.name: entry.title for entry in plan.entries},
+        "groups": [gathering.table(group, ladder) for group in plan.groups],
+        "reported": [row.model_dump() for row in plan.reported],
+        "reported_note": plan.reported_note,
+        "timed": plan.timed,
+        "costs": [cost_of(run) for run in gathering.runs.values()],
+        "members": {entry.name: list(entry.members) for entry in plan.entries if entry.members},
+        "points": [gathering.points(found) for found in ladder if found.entry.shipped],
+        "comparisons": gathering.comparisons(ladder),
+        "left_out": gathering.left_out(ladder, left_out),
+        "extras": [gathering.extras(found) for found in ladder],
+        "bundles": {
+            found.entry.name: {"model": found.measured.model, "sha256": found.measured.sha256}
+            for found in (*ladder, *left_out)
+        },
+        "missing": gathering.missing,
+        "commands": {
+            entry.name: list(_DOCUMENTED.commands(plan, entry, find_bundle().name, missing=False))
+            for entry in plan.entries
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    entry: Entry
+    measured: Measured
+
+
+class _Gathering:
+    """Reads what is there and notes what is not.
+
+    Attributes:
+        rows: of the manifest whose films are measured.
+        runs: that were found, by name.
+        missing: sentences.
+    """
+
+    def __init__(self, plan: Plan, places: Places, rows: list[ManifestRow]) -> None:
+        self.plan, self.places, self.rows = plan, places, rows
+        self.runs: dict[str, RunRecord] = {}
+        self.missing: list[str] = []
+        self._digests: dict[tuple[str, ...], str] = {}
+
+    def take(self, entry: Entry) -> _Found | None:
+        """Read an entry, its runs included; None, and a sentence, where it is not measured."""
+        runs = [self._take_run(run) for run in self.plan.runs_of(entry)]
+        figures = self.places.evaluation(entry, self.plan.split)
+        if not (entry.shipped or self.places.bundle(entry).is_dir()):
+            complaint = "there is no bundle of it" if all(runs) else "not trained yet"
+        elif not figures.is_file():
+            complaint = "not measured yet"
+        else:
+            complaint, measured = self._read(entry)
+            if measured is not None:
+                return _Found(entry, measured)
+        self._miss(entry, complaint)
+        return None
+
+    def _read(self, entry: Entry) -> tuple[str, Measured | None]:
+        """The evaluation of an entry, or why it may not be shown."""
+        try:
+            measured = read_measured(
+                self.places.evaluation(entry, self.plan.split),
+                self.places.scores(entry, self.plan.split),
+                self.rows,
+                self.plan.split,
+                self.plan.groups,
+            )
+            complaint = self._complaint(entry, self._bundle(entry), measured)
+        except (DataError, BundleError) as error:
+            complaint = str(error)
+        return (complaint, None) if complaint else ("", measured)
+
+    def _miss(self, entry: Entry, why: str) -> None:
+        """Note it, with paths from the folder of the runs on, so that the page is the same on any machine."""
+        sentence = f"{entry.title}: {why.replace(f'{self.places.runs}/', '')}"
+        if sentence not in self.missing:
+            self.missing.append(sentence)
+
+    def _take_run(self, entry: Entry) -> bool:
+        """Read a run; whether there is one."""
+        if entry.name in self.runs or entry.recipe is None:
+            return True
+        if not self.places.run(entry).is_dir():
+            if entry.shipped:
+                self._miss(entry, "its run is not at hand, so that its cost is not told")
+            return False
+        try:
+            run = read_run(self.places.run(entry))
+        except DataError as error:
+            self._miss(entry, str(error))
+            return False
+        planned = load_recipe(self.places.recipes / entry.recipe, self.plan.changes(entry))
+        keys = differing_keys(run.recipe, planned)
+        if keys:
+            self._miss(entry, f"its run was not made by the command below: {', '.join(keys)} differ")
+        if not run.finished:
+            self._miss(entry, "its run did not reach its end")
+        self.runs[entry.name] = run
+        return True
+
+    def _bundle(self, entry: Entry) -> Bundle:
+        return open_bundle(find_bundle() if entry.shipped else self.places.bundle(entry))
+
+    def _complaint(self, entry: Entry, bundle: Bundle, measured: Measured) -> str:
+        """Why figures of this entry may not be shown: a link of the chain from films to figures is broken."""
+        if measured.sha256 != bundle.sha256:
+            return "its evaluation is of another bundle: evaluate again"
+        if measured.thresholds[self.plan.operating_point] != (
+            bundle.card.operating_points[self.plan.operating_point].threshold
+        ):
+            return "its evaluation used another threshold than its card states: evaluate again"
+        if bundle.card.training_manifest_sha256 != self._digest(entry):
+            return "it was trained on another manifest, so that films measured here may have been trained on"
+        planned = self.plan.runs_of(entry)
+        runs = [self.runs[run.name] for run in planned if run.name in self.runs]
+        if len(runs) == len(planned) and not made_of(bundle.card.recipe, runs):
+            return "its bundle was not made from its run: export again"
+        return ""
+
+    def _digest(self, entry: Entry) -> str:
+        """Hash of the manifests that it is planned to be trained on."""
+        names = self.plan.runs_of(entry)[0].manifests
+        if names not in self._digests:
+            parts = [
+                self.rows if name == "pool" else read_manifest(self.places.manifest(self.plan, name))
+                for name in names
+            ]
+            self._digests[names] = manifest_sha256([row for part in parts for row in part])
+        return self._digests[names]
+
+    def table(self, group: Group, found: Sequence[_Found]) -> dict[str, Any]:
+        """Figures of one group of films, one row per entry."""
+        rows = [
+            {"entry": each.entry.name, **self._figures(summary)}
+            for each in found
+            if (summary := self._summary(each, group)) is not None
+        ]
+        trained = any(row.split == "train" and in_group(row, group) for row in self.rows)
+        return {"name": group.name, "note": group.note, "trained": trained, "rows": rows}
+
+    def _summary(self, found: _Found, group: Group) -> GroupSummary | None:
+        return group_figures(found.measured, group, [self.plan.operating_point])
+
+    def _figures(self, summary: GroupSummary) -> dict[str, Any]:
+        return figures_of(summary, self.plan.operating_point)
+
+    def points(self, found: _Found) -> dict[str, Any]:
+        """Sensitivity and specificity of one entry at each of its operating points, group by group."""
+        rows = [
+            {"group": group.name, "point": point, **figures_of(summary, point)}
+            for group in self.plan.groups
+            if (summary := group_figures(found.measured, group, found.measured.thresholds)) is not None
+            for point in found.measured.thresholds
+        ]
+        return {"entry": found.entry.name, "rows": rows}
+
+    def comparisons(self, found: Sequence[_Found]) -> list[dict[str, Any]]:
+        """The pairs of the plan that were measured, on every group."""
+        by_name = {each.entry.name: each for each in found}
+        return [
+            {"first": pair.first, "second": pair.second, "group": group.name, **tested}
+            for pair in self.plan.comparisons
+            if pair.first in by_name and pair.second in by_name
+            for group in self.plan.groups
+            if (tested := self._compare(by_name[pair.first], by_name[pair.second], group)) is not None
+        ]
+
+    def _compare(self, first: _Found, second: _Found, group: Group) -> dict[str, Any] | None:
+        result = compare(first.measured, second.measured, group, self.plan.operating_point)
+        return None if result is None else comparison_of(*result)
+
+    def extras(self, found: _Found) -> dict[str, Any]:
+        """What was asked of an entry beside its figures; what cannot be read is noted."""
+        told: dict[str, Any] = {"entry": found.entry.name, "stress": [], "baselines": [], "map": None}
+        path = self.places.map_test(found.entry, self.plan.split)
+        try:
+            told["stress"] = stress_of(found.measured.told)
+            told["baselines"] = baselines_of(found.measured.told)
+            told["map"] = map_of(path, found.measured.sha256)
+        except DataError as error:
+            self._miss(found.entry, str(error))
+            return told
+        if found.entry.maps is not None and told["map"] is None:
+            self._miss(found.entry, "its map was not tested")
+        return told
+
+    def left_out(self, ladder: Sequence[_Found], found: Sequence[_Found]) -> list[dict[str, Any]]:
+        """Every entry that was trained without some sources, on the films of those."""
+        reference = next((each for each in ladder if each.entry.name == self.plan.reference), None)
+        return [
+            self._left_out(each, group, reference)
+            for each in found
+            if self._was_left_out(each)
+            for group in self.plan.groups
+            if group.sources is not None and set(group.sources) <= set(each.entry.without)
+        ]
+
+    def _was_left_out(self, found: _Found) -> bool:
+        """Whether its run was trained on none of the sources that it is said to be without."""
+        run = self.runs.get(found.entry.name)
+        if run is None or run.recipe.data.sources is None:
+            self._miss(found.entry, "its run names no data.sources, so that nothing is known to be left out")
+            return False
+        without = {*found.entry.without, *(f"{source}{SUFFIX}" for source in found.entry.without)}
+        seen = sorted(without & set(run.recipe.data.sources))
+        if seen:
+            self._miss(found.entry, f"it was trained on {', '.join(seen)} after all")
+        return not seen
+
+    def _left_out(self, found: _Found, group: Group, reference: _Found | None) -> dict[str, Any]:
+        row: dict[str, Any] = {"entry": found.entry.name, "group": group.name}
+        summary = self._summary(found, group)
+        assert summary is not None, "every film of every group was measured"
+        row |= self._figures(summary)
+        if reference is not None:
+            trained = self._summary(reference, group)
+            assert trained is not None, "every film of every group was measured"
+            row |= {"reference": self._figures(trained)}
+            row |= {"difference": self._compare(found, reference, group)}
+        return row

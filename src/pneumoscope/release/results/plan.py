@@ -1,0 +1,211 @@
+"""The plan of a page of results: which networks are measured, and on which films."""
+
+from pathlib import Path
+from typing import Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pneumoscope.errors import UsageError
+from pneumoscope.runtime.card import OperatingPointName
+
+__all__ = ["Entry", "Group", "Pair", "Plan", "PlannedManifest", "Reported", "load_plan"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlannedManifest(_Section):
+    """A manifest and where its films lie.
+
+    Attributes:
+        folder: that holds manifest.parquet, relative to the folder of the runs.
+        films: they lie in that folder too; else they are those that were downloaded.
+        command: that makes it, where {runs} and {films} stand for folders.
+    """
+
+    folder: str
+    films: bool = False
+    command: str
+
+    @field_validator("command")
+    @classmethod
+    def _names_known_folders(cls, command: str) -> str:
+        try:
+            command.format(runs="", films="")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError("a command may hold {runs} and {films} and no other braces") from error
+        return command
+
+
+class Group(_Section):
+    """Films that figures are given for.
+
+    Attributes:
+        name: heading of its table.
+        note: what a reader must know of it.
+        sources: only films of these; None for all.
+        populations: only films of these; None for all.
+        negatives: labels that count as no pneumonia; films of other labels are left out.
+    """
+
+    name: str
+    note: str = ""
+    sources: tuple[str, ...] | None = None
+    populations: tuple[str, ...] | None = None
+    negatives: tuple[str, ...] = ("NORMAL",)
+
+
+class Entry(_Section):
+    """One network, or the ensemble of several.
+
+    Attributes:
+        name: of its run directory, its bundle and its evaluation.
+        title: in the tables.
+        recipe: file name among the recipes; None for an ensemble.
+        budget: name of a list of changes to the recipe, which comes before `set`.
+        set: further changes, as `pneumoscope train --set` takes them.
+        members: names of the entries that an ensemble is made of.
+        manifests: names of the manifests that it is trained on.
+        export: further options of `pneumoscope export`.
+        evaluate: further options of `pneumoscope evaluate`, such as --stress.
+        maps: further options of `pneumoscope evaluate-map`; None where its map is not tested.
+        shipped: what is measured is the shipped default; the run is only told of.
+        without: sources that it has not been trained on, for the table of sources left out.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: str
+    recipe: str | None = None
+    budget: str | None = None
+    set: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    manifests: tuple[str, ...] = ("pool",)
+    export: tuple[str, ...] = ()
+    evaluate: tuple[str, ...] = ()
+    maps: tuple[str, ...] | None = None
+    shipped: bool = False
+    without: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.recipe is None) == (not self.members):
+            raise ValueError("an entry has either a recipe or members")
+        return self
+
+
+class Pair(_Section):
+    """Two entries that are compared film by film, first minus second."""
+
+    first: str
+    second: str
+
+
+class Reported(_Section):
+    """Figures that somebody else published, without an interval."""
+
+    title: str
+    auc: float
+    accuracy: float
+    f1: float
+
+
+class Plan(_Section):
+    """All that the page tells.
+
+    Attributes:
+        title: of the page.
+        introduction: paragraphs below it.
+        split: that everything is measured on.
+        operating_point: that findings are made at.
+        manifests: by name; "pool" is the one whose films are measured.
+        budgets: changes to a recipe, by name.
+        timed: seconds of training are told; not where the machine did other work meanwhile.
+        groups: films that figures are given for; the first two are those of the ladder's tables.
+        reported: figures of others, and in `reported_note` whose and on what.
+        ladder: networks, in the order of the tables.
+        comparisons: between them.
+        reference: entry that the networks of `left_out` are compared with.
+        left_out: networks that were trained without some sources.
+    """
+
+    title: str
+    introduction: tuple[str, ...] = ()
+    split: str = "test"
+    operating_point: OperatingPointName = "balanced"
+    manifests: dict[str, PlannedManifest]
+    budgets: dict[str, tuple[str, ...]] = {}
+    timed: bool = True
+    groups: tuple[Group, ...] = Field(min_length=1)
+    reported: tuple[Reported, ...] = ()
+    reported_note: str = ""
+    ladder: tuple[Entry, ...] = Field(min_length=1)
+    comparisons: tuple[Pair, ...] = ()
+    reference: str | None = None
+    left_out: tuple[Entry, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        if "pool" not in self.manifests:
+            raise ValueError("manifests: there must be one called 'pool', whose films are measured")
+        names = [entry.name for entry in self.entries]
+        if len(set(names)) < len(names):
+            raise ValueError("two entries have one name")
+        wanted = [member for entry in self.entries for member in entry.members]
+        wanted += [name for pair in self.comparisons for name in (pair.first, pair.second)]
+        wanted += [] if self.reference is None else [self.reference]
+        for unknown in sorted(set(wanted) - set(names)):
+            raise ValueError(f"there is no entry {unknown!r}")
+        for entry in self.entries:
+            for unknown in sorted(set(entry.manifests) - set(self.manifests)):
+                raise ValueError(f"{entry.name}: there is no manifest {unknown!r}")
+            if entry.budget is not None and entry.budget not in self.budgets:
+                raise ValueError(f"{entry.name}: there is no budget {entry.budget!r}")
+        return self
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All, the ladder first."""
+        return (*self.ladder, *self.left_out)
+
+    def entry(self, name: str) -> Entry:
+        """The entry of this name.
+
+        Raises:
+            UsageError: there is none.
+        """
+        for entry in self.entries:
+            if entry.name == name:
+                return entry
+        known = ", ".join(entry.name for entry in self.entries)
+        raise UsageError(f"the plan has no entry {name!r}: it has {known}")
+
+    def runs_of(self, entry: Entry) -> tuple[Entry, ...]:
+        """Entries whose run directories it is made from: its members, or itself."""
+        return tuple(self.entry(name) for name in entry.members) or (entry,)
+
+    def changes(self, entry: Entry) -> tuple[str, ...]:
+        """All changes to its recipe, as `--set` takes them."""
+        return (*(self.budgets[entry.budget] if entry.budget else ()), *entry.set)
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a plan.
+
+    Raises:
+        UsageError: it cannot be read, or a key is unknown or holds an impossible value.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: is no YAML file: {' '.join(str(error).split())}") from error
+    try:
+        return Plan.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{path}: {f'{key}: ' if key else ''}{message}") from error

@@ -1,0 +1,86 @@
+import json
+
+import pytest
+
+from pneumoscope.errors import DataError
+from pneumoscope.release.results.extras import baselines_of, map_of, stress_of
+
+
+def _estimate(value):
+    return {"value": value, "low": value - 0.1, "high": value + 0.1}
+
+
+DIFFERENCE = {"difference": _estimate(-0.01), "p_value": 0.5}
+ANSWERS = {"auc": _estimate(0.9), "distance": _estimate(0.4), "refused": 0.25}
+STRESS = {
+    "group": "all",
+    "title": "Padded",
+    "kind": "geometry",
+    "films": 9,
+    "before": ANSWERS,
+    "after": ANSWERS,
+}
+BASELINE = {"group": "all", "title": "The border", "films": 9, "auc": _estimate(0.6), "model": _estimate(0.9)}
+
+
+def test_a_stress_test_is_read():
+    first, second = stress_of({"stress": [STRESS | {"difference": each} for each in (DIFFERENCE, None)]})
+    assert (first["group"], first["title"], first["films"], first["refused"]) == ("all", "Padded", 9, 0.25)
+    assert first["difference"]["value"] == -0.01
+    assert (first["after"]["value"], first["sure_after"]["value"]) == (0.9, 0.4)
+    assert second["difference"] is None
+
+
+def test_baselines_are_read():
+    (row,) = baselines_of({"baselines": [BASELINE | {"difference": DIFFERENCE}]})
+    assert (row["title"], row["auc"]["value"], row["model"]["value"]) == ("The border", 0.6, 0.9)
+    assert row["difference"]["value"] == -0.01
+
+
+@pytest.mark.parametrize("read", [stress_of, baselines_of])
+@pytest.mark.parametrize("told", [{}, {"stress": None, "baselines": []}])
+def test_what_was_not_asked_for_is_empty(read, told):
+    assert read(told) == []
+
+
+@pytest.mark.parametrize("read", [stress_of, baselines_of])
+def test_another_form_is_an_error(read):
+    with pytest.raises(DataError, match="not of this version"):
+        read({"stress": [{"group": "all"}], "baselines": [3]})
+
+
+def _map_json():
+    figures = {"pointing": {"map": _estimate(0.5)}}
+    change = {"name": "shift", "displacement": _estimate(0.1), "correlation": _estimate(0.9)}
+    return {
+        "sha256": "a",
+        "groups": [{"group": "all", "films": 3, "patients": 2, "metrics": figures, "by_size": []}],
+        "repeatability": {"changes": [change], "other_patients": None},
+        "randomisation": {"seeds": [{}, {}, {}, {}], "failed": [2]},
+        "methods": None,
+    }
+
+
+def test_a_test_of_the_map_is_read(tmp_path):
+    path = tmp_path / "map.json"
+    assert map_of(path, "a") is None
+    path.write_text(json.dumps(_map_json()))
+    told = map_of(path, "a")
+    assert (told["seeds"], told["seeds_failed"], told["methods"]) == (4, 1, [])
+    assert [change["name"] for change in told["changes"]] == ["shift"]
+    assert told["groups"][0]["metrics"]["pointing"]["map"]["value"] == 0.5
+    assert "by_size" not in told["groups"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is no JSON"),
+        ('{"sha256": "b"}', "of another bundle"),
+        ('{"sha256": "a"}', "not of this version"),
+    ],
+)
+def test_a_damaged_test_of_the_map_is_named(tmp_path, text, message):
+    (tmp_path / "map.json").write_text(text)
+    with pytest.raises(DataError, match=message):
+        map_of(tmp_path / "map.json", "a")

@@ -1,0 +1,272 @@
+"""Pages of bundles and runs that were never trained: what is told, and above all what is not."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from pneumoscope.data.manifest import manifest_sha256, write_manifest
+from pneumoscope.errors import DataError
+from pneumoscope.release.results import Places, Plan, gather_results
+from pneumoscope.runtime.bundle import find_bundle, open_bundle
+from release.made_evaluation import make_rows, make_scores, write_evaluation
+from tiny_bundle import make_tiny_bundle
+from tiny_training import make_recipe
+
+EAST = {"name": "east", "sources": ["east"]}
+BASE = {
+    "title": "Made",
+    "manifests": {"pool": {"folder": "pool", "command": "true"}},
+    "budgets": {"small": ["seed=4"]},
+    "groups": [{"name": "all", "negatives": ["NORMAL", "OTHER"]}, EAST],
+    "ladder": [
+        {"name": "one", "title": "First", "recipe": "made.yaml"},
+        {"name": "two", "title": "Second", "recipe": "made.yaml", "budget": "small"},
+    ],
+}
+
+
+class Made:
+    """A folder of runs, bundles and evaluations, and a plan for it."""
+
+    def __init__(self, folder):
+        self.places = Places(runs=folder / "runs", recipes=folder / "recipes", films=folder / "films")
+        self.plan = dict(BASE)
+        self.rows = make_rows()
+        self.places.runs.mkdir()
+        self.places.recipes.mkdir()
+        write_manifest(self.rows, self.places.runs / "pool" / "manifest.parquet")
+        recipe = make_recipe(data={"sources": ["west"]}).model_dump_json()
+        (self.places.recipes / "made.yaml").write_text(recipe)  # JSON is YAML
+
+    def run(self, name, **changes):
+        recipe = make_recipe(**{"data": {"sources": ["west"]}, **changes})
+        directory = self.places.runs / name
+        directory.mkdir()
+        record = {
+            "manifest_sha256": manifest_sha256(self.rows),
+            "parameters": 10,
+            "seconds": 2.0,
+            "device": "cpu",
+            "processes": 1,
+            "torch": "2.6",
+            "code_revision": "c0ffee",
+            "selected_epoch": 0,
+            "selected_metric": 0.75,
+            "finished": True,
+        }
+        (directory / "run.json").write_text(json.dumps(record))
+        (directory / "recipe.json").write_text(recipe.model_dump_json())
+        (directory / "log.jsonl").write_text('{"kind": "epoch", "stage": 0, "films_seen": 64}\n')
+        return recipe
+
+    def bundle(self, name, recipe, **changes):
+        card = {
+            "recipe": recipe.model_dump(mode="json"),
+            "training_manifest_sha256": manifest_sha256(self.rows),
+        }
+        return make_tiny_bundle(self.places.runs / "bundles" / name, name=name, **{**card, **changes})
+
+    def evaluation(self, name, skill, **changes):
+        figures = self.places.runs / "evaluations" / f"{name}-test.json"
+        told = {
+            "sha256": open_bundle(self.places.runs / "bundles" / name).sha256,
+            "threshold": 0.5,
+            **changes,
+        }
+        write_evaluation(figures, self.rows, make_scores(self.rows, skill=skill), **told)
+
+    def entry(self, name, skill=1.5, *, seed=3):
+        self.bundle(name, self.run(name, seed=seed))
+        self.evaluation(name, skill)
+
+    def gather(self):
+        return gather_results(Plan.model_validate(self.plan), self.places)
+
+
+@pytest.fixture
+def made(tmp_path):
+    return Made(tmp_path)
+
+
+@pytest.fixture
+def both(made):
+    made.entry("one", 2.5)
+    made.entry("two", 0.5, seed=4)
+    return made
+
+
+def test_everything_that_is_there_is_told(both):
+    both.plan["comparisons"] = [{"first": "one", "second": "two"}]
+    told = both.gather()
+    assert told["missing"] == []
+    assert told["manifest_sha256"] == manifest_sha256(both.rows)
+    everything, east = told["groups"]
+    assert [(row["entry"], row["films"]) for row in everything["rows"]] == [("one", 120), ("two", 120)]
+    assert [row["films"] for row in east["rows"]] == [40, 40]
+    first, second = (row["metrics"]["auc"]["value"] for row in everything["rows"])
+    assert first > second
+    comparison = told["comparisons"][0]
+    assert comparison["auc"]["value"] == pytest.approx(first - second)
+    assert [row["group"] for row in told["comparisons"]] == ["all", "east"]
+    assert [cost["entry"] for cost in told["costs"]] == ["one", "two"]
+    assert told["costs"][0]["stages"][0]["films"] == 64
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_an_empty_folder_names_what_is_missing(made):
+    told = made.gather()
+    assert told["missing"] == ["First: not trained yet", "Second: not trained yet"]
+    assert [group["rows"] for group in told["groups"]] == [[], []]
+    assert told["commands"]["one"][1].startswith("pneumoscope train recipes/made.yaml")
+
+
+@pytest.mark.parametrize(("step", "sentence"), [(1, "there is no bundle of it"), (2, "not measured yet")])
+def test_what_comes_next_is_named(made, step, sentence):
+    recipe = made.run("one")
+    if step == 2:
+        made.bundle("one", recipe)
+    assert f"First: {sentence}" in made.gather()["missing"]
+
+
+def _rows_told(told):
+    return [row["entry"] for row in told["groups"][0]["rows"]]
+
+
+def test_an_evaluation_of_another_bundle_is_not_shown(both):
+    both.evaluation("one", 2.5, sha256="f" * 64)
+    told = both.gather()
+    assert told["missing"] == ["First: its evaluation is of another bundle: evaluate again"]
+    assert _rows_told(told) == ["two"]
+
+
+def test_another_threshold_is_not_shown(both):
+    both.evaluation("one", 2.5, threshold=0.25)
+    told = both.gather()
+    assert "another threshold than its card states" in told["missing"][0]
+    assert _rows_told(told) == ["two"]
+
+
+def test_a_network_that_may_have_seen_the_films_is_not_shown(both):
+    recipe = make_recipe(data={"sources": ["west"]})
+    both.bundle("one", recipe, training_manifest_sha256="e" * 64)
+    both.evaluation("one", 2.5)
+    told = both.gather()
+    assert "trained on another manifest" in told["missing"][0]
+    assert _rows_told(told) == ["two"]
+
+
+def test_a_bundle_of_another_run_is_not_shown(both):
+    both.bundle("one", make_recipe(seed=77))
+    both.evaluation("one", 2.5)
+    told = both.gather()
+    assert told["missing"] == ["First: its bundle was not made from its run: export again"]
+    assert _rows_told(told) == ["two"]
+
+
+def test_an_evaluation_of_another_manifest_is_not_shown(both):
+    write_manifest(
+        [*both.rows, replace(both.rows[0], path="east/new.png")],
+        both.places.runs / "pool" / "manifest.parquet",
+    )
+    told = both.gather()
+    assert len(told["missing"]) == 2
+    assert all(
+        "evaluations/" in sentence and str(both.places.runs) not in sentence for sentence in told["missing"]
+    )
+    assert _rows_told(told) == []
+
+
+def test_a_run_that_its_command_does_not_make_is_named_and_shown(both):
+    (both.places.runs / "two" / "recipe.json").write_text(
+        make_recipe(data={"sources": ["west"]}, batch_size=16, seed=4).model_dump_json()
+    )
+    both.bundle("two", make_recipe(data={"sources": ["west"]}, batch_size=16, seed=4))
+    both.evaluation("two", 0.5)
+    told = both.gather()
+    assert told["missing"] == ["Second: its run was not made by the command below: batch_size differ"]
+    assert _rows_told(told) == ["one", "two"]
+
+
+def test_a_run_cut_short_is_named(both):
+    path = both.places.runs / "one" / "run.json"
+    path.write_text(path.read_text().replace("true", "false"))
+    assert both.gather()["missing"] == ["First: its run did not reach its end"]
+
+
+def test_a_shipped_bundle_may_stand_without_its_run(both):
+    shipped = open_bundle(find_bundle())
+    both.plan["ladder"] = [
+        *BASE["ladder"],
+        {"name": "s", "title": "S", "recipe": "made.yaml", "shipped": True},
+    ]
+    write_evaluation(
+        both.places.runs / "evaluations" / "s-test.json",
+        both.rows,
+        make_scores(both.rows),
+        sha256=shipped.sha256,
+        threshold=shipped.card.operating_points["balanced"].threshold,
+    )
+    missing = both.gather()["missing"]
+    assert missing[0] == "S: its run is not at hand, so that its cost is not told"
+    # It was trained on another manifest than this test's: its figures are not shown either.
+    assert "trained on another manifest" in missing[1]
+
+
+@pytest.fixture
+def left_out(both):
+    both.plan["reference"] = "two"
+    both.plan["left_out"] = [
+        {"name": "no-east", "title": "No east", "recipe": "made.yaml", "without": ["east"]}
+    ]
+    both.entry("no-east", 1.0)
+    return both
+
+
+def test_a_source_left_out_is_measured_on_its_films(left_out):
+    told = left_out.gather()
+    (row,) = told["left_out"]
+    assert (row["entry"], row["group"], row["films"]) == ("no-east", "east", 40)
+    trained = told["groups"][1]["rows"][1]
+    assert row["reference"]["metrics"] == trained["metrics"]
+    expected = row["metrics"]["auc"]["value"] - trained["metrics"]["auc"]["value"]
+    assert row["difference"]["auc"]["value"] == pytest.approx(expected)
+    assert _rows_told(told) == ["one", "two"]
+
+
+@pytest.mark.parametrize("source", ["west", "east-transplants"])
+def test_a_source_that_was_not_left_out_after_all_is_named(left_out, source):
+    without = "west" if source == "west" else "east"
+    left_out.plan["left_out"] = [{**left_out.plan["left_out"][0], "without": [without]}]
+    recipe = make_recipe(data={"sources": [source]})
+    (left_out.places.runs / "no-east" / "recipe.json").write_text(recipe.model_dump_json())
+    left_out.bundle("no-east", recipe)
+    left_out.evaluation("no-east", 1.0)
+    told = left_out.gather()
+    assert told["left_out"] == []
+    assert f"No east: it was trained on {source} after all" in told["missing"]
+
+
+def test_a_run_on_all_sources_leaves_none_out(left_out):
+    recipe = make_recipe(data={})
+    (left_out.places.runs / "no-east" / "recipe.json").write_text(recipe.model_dump_json())
+    left_out.bundle("no-east", recipe)
+    left_out.evaluation("no-east", 1.0)
+    assert any("names no data.sources" in sentence for sentence in left_out.gather()["missing"])
+
+
+def test_a_map_that_was_asked_for_and_not_tested_is_named(both):
+    both.plan["ladder"] = [{**BASE["ladder"][0], "maps": []}, BASE["ladder"][1]]
+    told = both.gather()
+    assert told["missing"] == ["First: its map was not tested"]
+    assert [extras["map"] for extras in told["extras"]] == [None, None]
+    (both.places.runs / "evaluations" / "one-test-map.json").write_text('{"sha256": "0"}')
+    assert both.gather()["missing"] == [
+        "First: evaluations/one-test-map.json is of another bundle: run pneumoscope evaluate-map again"
+    ]
+
+
+def test_without_a_manifest_there_is_no_page(made):
+    (made.places.runs / "pool" / "manifest.parquet").unlink()
+    with pytest.raises(DataError, match=r"manifest\.parquet"):
+        made.gather()
