@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Literal, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -11,10 +12,14 @@ from pneumoscope.data.manifest import Label
 from pneumoscope.data.sources.contract import Claim, Place, Source
 from pneumoscope.errors import DataError
 
-__all__ = ["COVID19_SEGMENTATIONS", "case_of_name"]
+__all__ = ["COVID19_SEGMENTATIONS", "MASK_INSIDE", "case_of_name", "mask_of"]
+
+AnyPath = TypeVar("AnyPath", bound=PurePath)
+
+MASK_INSIDE = 127
+"""Grey levels above it are inside."""
 
 _LABELS: dict[str, Label] = {"lesion drawn": "PNEUMONIA", "no lesion drawn": "UNCERTAIN"}
-_INSIDE = 127
 _ENDINGS = (
     re.compile(r"-(?:PA|AP|pa)$"),
     re.compile(r"-(?:day-?\d+|\d+-(?:hours|days)|admission)$"),
@@ -53,6 +58,19 @@ def case_of_name(name: str) -> str:
         case = shorter
 
 
+def mask_of(film: AnyPath, drawn: Literal["lesion", "lung"]) -> AnyPath:
+    """Where the mask of a film lies.
+
+    >>> mask_of(PurePosixPath("set/images/a.jpg"), "lung").as_posix()
+    'set/masks/a_lung.png'
+
+    Args:
+        film: its file.
+        drawn: what the mask shows.
+    """
+    return film.parent.parent / "masks" / f"{film.stem}_{drawn}.png"
+
+
 def _claims(place: Place) -> Iterator[tuple[str, Claim]]:
     """Films in images/, each with masks/NAME_lung.png and masks/NAME_lesion.png."""
     known = set(place.files)
@@ -61,7 +79,7 @@ def _claims(place: Place) -> Iterator[tuple[str, Claim]]:
         if path.parent.name == "masks":
             yield file, Claim.companion("lesion mask" if path.stem.endswith("_lesion") else "lung mask")
         elif path.parent.name == "images":
-            mask = (path.parent.parent / "masks" / f"{path.stem}_lesion.png").as_posix()
+            mask = mask_of(path, "lesion").as_posix()
             patient = f"covid19-segmentations:{case_of_name(path.name)}"
             if mask not in known:
                 yield file, Claim(patient=patient, reason=f"no label: the lesion mask {mask} is missing")
@@ -74,7 +92,7 @@ def _claims(place: Place) -> Iterator[tuple[str, Claim]]:
 def _any_inside(mask: Path) -> bool:
     try:
         with Image.open(mask) as picture:
-            return bool((np.asarray(picture.convert("L")) > _INSIDE).any())
+            return bool((np.asarray(picture.convert("L")) > MASK_INSIDE).any())
     except (OSError, ValueError) as error:
         raise DataError(f"{mask}: not a readable mask ({error})") from error
 
