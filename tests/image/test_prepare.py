@@ -276,7 +276,7 @@ def test_the_film_is_not_changed():
 def test_bands_change_nothing(intensity, band, monkeypatch):
     film = read(np.random.default_rng(1).integers(300, 60_000, (97, 83), dtype=np.uint16))
     plate, _ = make_plate(film, parameters(intensity=intensity))
-    monkeypatch.setattr("pneumoscope.image.prepare._BAND_PIXELS", band)
+    monkeypatch.setattr("pneumoscope.image.lookup._BAND_PIXELS", band)
     np.testing.assert_array_equal(make_plate(film, parameters(intensity=intensity))[0], plate)
 
 

@@ -18,6 +18,7 @@ from generated import chest_like
 from image.made_dicom import LOSSLESS, LOSSY, dataset, dicom_bytes
 from image.made_images import bits16, encoded, png, png_chunk, tiff
 from pneumoscope.errors import FilmError, RejectedFilmError, UnreadableFilmError
+from pneumoscope.image import codec_process
 from pneumoscope.image.read import read
 
 FILM = chest_like(3, height=80, width=72)
@@ -195,6 +196,7 @@ def test_a_deflated_bomb_is_not_inflated():
 
 
 def test_a_codec_that_cannot_be_started_is_not_blamed_on_the_film(monkeypatch, tmp_path):
+    monkeypatch.setattr("pneumoscope.image.codec_process._POOL", codec_process._Pool())
     monkeypatch.setattr("sys.executable", str(tmp_path / "absent"))
     with pytest.raises(UnreadableFilmError, match="no process could be started"):
         read(JPEG_LS)

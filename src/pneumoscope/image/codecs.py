@@ -5,15 +5,18 @@
 | uncompressed, deflated                   | numpy                            |
 | RLE                                      | pydicom                          |
 | JPEG baseline, JPEG extended of 8 bits   | Pillow (libjpeg-turbo)           |
-| JPEG extended of 12 bits, JPEG lossless  | GDCM, in a process of its own    |
-| JPEG-LS                                  | GDCM, in a process of its own    |
+| JPEG extended of 12 bits, JPEG lossless  | GDCM, in another process         |
+| JPEG-LS                                  | GDCM, in another process         |
 | JPEG 2000                                | pylibjpeg-openjpeg (OpenJPEG)    |
 
 Every compressed frame declares its own size; it must agree with the header before a decoder sees it.
 Source: DICOM PS3.5, 8.2 and annex A.4.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
+from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
@@ -25,8 +28,8 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 
+from pneumoscope.image.codec_process import decode_with_gdcm, decode_with_openjpeg
 from pneumoscope.image.decoding import DICOM_WARNING, StructureError, noted_warnings
-from pneumoscope.image.gdcm_process import decode_with_gdcm
 from pneumoscope.image.radiograph import Pixels
 from pneumoscope.image.structure import Outline, jpeg2000_outline, jpeg_outline
 
@@ -115,8 +118,7 @@ def _check_agreement(outline: Outline, film: Dataset) -> None:
 
 def _decode(frame: bytes, outline: Outline, film: Dataset, syntax: uid.UID) -> Integers:
     if syntax in _JPEG_2000:
-        pixels: Integers = decode_jpeg2000(frame)
-        return pixels
+        return _openjpeg(frame)
     if syntax in _LOSSY_JPEG and outline.bits == 8:
         return np.asarray(JpegImageFile(BytesIO(frame)))
     if syntax in _JPEG_LS and outline.bits in (6, 7):
@@ -131,8 +133,22 @@ def _gdcm(frame: bytes, outline: Outline, film: Dataset, syntax: uid.UID) -> Int
     allocated = 8 if outline.bits <= 8 else 12 if syntax == uid.JPEGExtended12Bit else 16
     stored = min(outline.bits, allocated)
     shape = (int(film.Rows), int(film.Columns))
+    with _starting_processes():
+        return decode_with_gdcm(frame, shape, allocated, stored, str(syntax))
+
+
+def _openjpeg(frame: bytes) -> Integers:
+    if current_thread() is main_thread():
+        pixels: Integers = decode_jpeg2000(frame)
+        return pixels
+    with _starting_processes():
+        # Here the wrapper would stop all other threads, be they those that score or one that serves.
+        return decode_with_openjpeg(frame)
+
+
+@contextmanager
+def _starting_processes() -> Iterator[None]:
     try:
-        data = decode_with_gdcm(frame, shape, allocated, stored, str(syntax))
+        yield
     except OSError as error:
         raise StructureError("no process could be started to decode its compressed pixels") from error
-    return np.frombuffer(data, np.uint8 if allocated == 8 else "<u2")

@@ -15,6 +15,7 @@ from pneumoscope.image.codecs import stored_words
 from pneumoscope.image.decoding import DICOM_WARNING, StructureError, decoding, noted_warnings
 from pneumoscope.image.greyscale import grey_table
 from pneumoscope.image.limits import MAX_FILE_BYTES, check_declared_size, check_sides
+from pneumoscope.image.lookup import look_up
 from pneumoscope.image.radiograph import Radiograph
 
 __all__ = ["read_dicom"]
@@ -56,7 +57,7 @@ def read_dicom(data: bytes, source: str) -> Radiograph:
             facts = film_facts(film, source, notes)
             _check_pixel_format(film, source)
             table = grey_table(film, notes)
-        pixels = table[stored_words(film, syntax, notes)]
+        pixels = look_up(table, stored_words(film, syntax, notes))
     return Radiograph(
         pixels=pixels,
         source=source,

@@ -16,6 +16,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pneumoscope.errors import RejectedFilmError
+from pneumoscope.image.lookup import count_values, look_up
 from pneumoscope.image.radiograph import Pixels, Radiograph
 
 __all__ = ["Geometry", "PrepareParameters", "make_plate", "normalise", "plate_geometry", "prepare"]
@@ -24,7 +25,8 @@ __all__ = ["Geometry", "PrepareParameters", "make_plate", "normalise", "plate_ge
 # this share of the film's brightest one are left out of the percentiles.
 _BACKGROUND_SHARE = 0.02
 
-_BAND_PIXELS = 1 << 22
+# Multiplications that OpenBLAS leaves to the calling thread; each film has a thread already.
+_LONE_PRODUCT = 200_000
 
 _RESAMPLE = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -98,22 +100,15 @@ class Geometry:
             (H, W) float32, bilinear between the centres of the map's cells, in the map's units; zero where
             the film was not on the plate.
         """
-        rows, columns = plate_map.shape
         top, left, height, width = self.plate_box
-        box = (
-            left * columns / self.plate_size,
-            top * rows / self.plate_size,
-            (left + width) * columns / self.plate_size,
-            (top + height) * rows / self.plate_size,
-        )
         film_top, film_left, film_height, film_width = self.film_box
-        resized = Image.fromarray(np.ascontiguousarray(plate_map, dtype=np.float32)).resize(
-            (film_width, film_height), Image.Resampling.BILINEAR, box=box
-        )
-        if (film_height, film_width) == self.film_size:
-            return np.asarray(resized)
+        down = _interpolation(plate_map.shape[0], self.plate_size, top, height, film_height)  # (H, h)
+        across = _interpolation(plate_map.shape[1], self.plate_size, left, width, film_width)  # (W, w)
+        kept = _product(down, plate_map.astype(np.float32, copy=False) @ across.T)  # (H, W)
+        if kept.shape == self.film_size:
+            return kept
         film_map = np.zeros(self.film_size, dtype=np.float32)
-        film_map[film_top : film_top + film_height, film_left : film_left + film_width] = np.asarray(resized)
+        film_map[film_top : film_top + film_height, film_left : film_left + film_width] = kept
         return film_map
 
     def point_to_plate(self, row: float, column: float) -> tuple[float, float]:
@@ -151,10 +146,31 @@ def plate_geometry(height: int, width: int, parameters: PrepareParameters) -> Ge
     return Geometry((height, width), size, film_box, plate_box)
 
 
-def _bands(pixels: Pixels) -> list[Pixels]:
-    """The rows in bands of a few million pixels: numpy counts and looks up in copies of 8 bytes per pixel."""
-    rows = max(1, _BAND_PIXELS // pixels.shape[1])
-    return [pixels[top : top + rows] for top in range(0, len(pixels), rows)]
+def _product(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The matrix product, by rows of `left` so few that BLAS wakes no thread of its own to take part."""
+    product = np.empty((len(left), right.shape[1]), np.float32)
+    rows = max(1, _LONE_PRODUCT // right.size)
+    for top in range(0, len(left), rows):
+        np.matmul(left[top : top + rows], right, out=product[top : top + rows])
+    return product
+
+
+def _interpolation(cells: int, plate_size: int, start: int, length: int, pixels: int) -> NDArray[np.float32]:
+    """How much each cell of a map has of each pixel, along one axis: Pillow's bilinear kernel, as a matrix.
+
+    Args:
+        cells: that cover the whole plate.
+        plate_size: pixels of the plate.
+        start: first pixel of the plate that the film lies on.
+        length: how many it lies on.
+        pixels: of the film that lie there.
+
+    Returns:
+        (pixels, cells) float32; rows sum to one.
+    """
+    box = (0, start * cells / plate_size, cells, (start + length) * cells / plate_size)
+    each_cell = Image.fromarray(np.eye(cells, dtype=np.float32))
+    return np.asarray(each_cell.resize((cells, pixels), Image.Resampling.BILINEAR, box=box))
 
 
 def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uint8] | None:
@@ -163,8 +179,8 @@ def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uin
     Raises:
         ValueError: all foreground pixels have one value.
     """
-    levels = int(np.iinfo(pixels.dtype).max) + 1
-    counts = np.sum([np.bincount(band.ravel(), minlength=levels) for band in _bands(pixels)], axis=0)
+    counts = count_values(pixels)
+    levels = counts.size
     present = np.flatnonzero(counts)
     if present.size < 2:
         raise ValueError
@@ -207,7 +223,7 @@ def make_plate(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray
             "the image is blank: all or nearly all of its foreground is one grey",
             "send the film itself",
         ) from None
-    grey = film.pixels if table is None else np.concatenate([table[band] for band in _bands(film.pixels)])
+    grey = film.pixels if table is None else look_up(table, film.pixels)
     geometry = plate_geometry(film.height, film.width, parameters)
     film_top, film_left, film_height, film_width = geometry.film_box
     top, left, height, width = geometry.plate_box
