@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,3 +62,31 @@ def make_hold() -> Callable[[str], int]:
         return os.getpid()
 
     return hold
+
+
+class HoldAt200:
+    """Makes a function that yields its process, and at item 200 waits until the folder holds a file `go`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self) -> Callable[[int], tuple[int, int]]:
+        return self.work
+
+    def work(self, item: int) -> tuple[int, int]:
+        end = time.monotonic() + 60
+        while item == 200 and not (self.folder / "go").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        return item, os.getpid()
+
+
+class CountMade:
+    """Makes `double`, and leaves in the folder one file per process, with a letter for each time it did."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self) -> Callable[[int], int]:
+        with (self.folder / str(os.getpid())).open("a") as file:
+            file.write("x")
+        return double

@@ -60,6 +60,11 @@ class OutputFolders:
             except OSError as error:
                 raise UsageError(f"{folder} cannot be made a folder: {error.strerror}") from error
 
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """The folders that are written to."""
+        return tuple(folder for folder, _, _ in self._folders)
+
     def write(self, index: int, film: Film) -> None:
         """Write the files of the film at `index` in the list of films.
 

@@ -3,8 +3,8 @@
 import io
 import os
 import sys
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,12 +42,16 @@ class _Format(StrEnum):
 
 class _Engine(StrEnum):
     LOCAL = "local"
+    RAY = "ray"
 
 
 def predict(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH...", help="Films, folders of films, or - for a list on standard input."),
+        typer.Argument(
+            metavar="PATH...",
+            help="Films, folders of films, URLs of them (s3://...), or - for a list on standard input.",
+        ),
     ] = None,
     sample: Annotated[
         bool, typer.Option("--sample", help="Score the sample film of the package pydicom-data.")
@@ -91,13 +95,20 @@ def predict(
             metavar="DIR", help="Write each film's report, <stem>.html, and index.html of them all."
         ),
     ] = None,
-    engine: Annotated[_Engine, typer.Option(help="What the work is spread over.")] = _Engine.LOCAL,  # noqa: ARG001
+    engine: Annotated[
+        _Engine,
+        typer.Option(help="What the work is spread over: this machine, or the Ray cluster at RAY_ADDRESS."),
+    ] = _Engine.LOCAL,
     guard: Annotated[
         bool, typer.Option("--guard/--no-guard", help="Refuse what is no frontal chest film.")
     ] = True,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Films scored at the same time.", show_default="one per core, at most 8"),
+        typer.Option(
+            min=1,
+            help="Films scored at the same time.",
+            show_default="one per core, at most 8; on a cluster, one less than it has processors",
+        ),
     ] = None,
 ) -> None:
     """Score chest radiographs: how likely is pneumonia, and where is the evidence?
@@ -124,27 +135,58 @@ def predict(
         raise UsageError(f"--no-guard and --out {out} contradict each other: a job keeps the bundle's guard")
     if survives and report is not None:
         raise UsageError(f"--report and --out {out} contradict each other: a job keeps records only")
+    if engine is _Engine.RAY and report is not None:
+        raise UsageError("--report and --engine ray contradict each other: write reports with --engine local")
     if target is not None:
         refuse_to_overwrite(films, [target])
     elif out is None and sys.stdout is None:
         raise UsageError("standard output is closed: name a file for the records with --out")
-    workers = workers or default_workers()
     if out is not None and survives:
         from pneumoscope.cli.predict_job import run_job
 
         raise typer.Exit(
-            run_job(films, out, job or "default", model, operating_point.value, folders, workers)
+            run_job(
+                films,
+                out,
+                job or "default",
+                model,
+                operating_point.value,
+                folders,
+                workers,
+                engine is _Engine.RAY,
+            )
         )
     predictor = load(model, operating_point=operating_point.value, guard=guard)
     pages = _report_folder(films, report, predictor)
-    from pneumoscope.batch.scoring import FilmScorer
+    if engine is _Engine.RAY:
+        from pneumoscope.batch.ray_scoring import score_in_ray
 
-    score = FilmScorer(predictor, folders, pages)
-    records = map_in_order(score, enumerate(films), min(workers, len(films)))
-    status = _write(records, len(films), form, target, _caption(predictor))
+        numbers = list(enumerate(films))
+        records = score_in_ray(
+            predictor.bundle, predictor.operating_point, guard, films, numbers, folders, workers
+        )
+    else:
+        from pneumoscope.batch.scoring import FilmScorer
+
+        score = FilmScorer(predictor, folders, pages)
+        records = map_in_order(score, enumerate(films), min(workers or default_workers(), len(films)))
+    with _cluster(engine, workers):
+        status = _write(records, len(films), form, target, _caption(predictor))
     if pages is not None:
         pages.finish()
     raise typer.Exit(status)
+
+
+@contextmanager
+def _cluster(engine: _Engine, workers: int | None) -> Iterator[None]:
+    """Be on the cluster before the first byte of a result is written, in case it cannot be joined."""
+    if engine is _Engine.LOCAL:
+        yield
+        return
+    from pneumoscope.batch.ray_cluster import open_cluster
+
+    with open_cluster(workers):
+        yield
 
 
 def _films(paths: list[str], sample: bool) -> tuple[str, ...]:

@@ -20,9 +20,10 @@ def run_job(
     model: str | None,
     operating_point: str,
     folders: "OutputFolders",
-    workers: int,
+    workers: int | None,
+    on_ray: bool,
 ) -> int:
-    """Score the films that have no record yet, in processes, and return the exit status.
+    """Score the films that have no record yet, in processes or actors, and return the exit status.
 
     Args:
         films: all of them, in order.
@@ -31,14 +32,13 @@ def run_job(
         model: shipped bundle or folder; None for the default.
         operating_point: of the bundle.
         folders: for overlays and maps, made for `films`.
-        workers: processes, at most.
+        workers: processes or actors, at most; None is what fits.
+        on_ray: use a Ray cluster instead of processes of this machine.
 
     Raises:
         PneumoscopeError: the bundle cannot be had, or the results cannot be opened or written.
     """
     from pneumoscope.batch.job import JobIdentity, open_job, unscored
-    from pneumoscope.batch.processes import map_in_processes
-    from pneumoscope.batch.scoring import MakeScorer, lost_film
     from pneumoscope.cli.progress import progress
     from pneumoscope.runtime.bundle import find_bundle, open_bundle
 
@@ -53,8 +53,18 @@ def run_job(
         if not left:
             job.finish()
             return 0 if scored == total else SOME_NOT_SCORED
-        make = MakeScorer(bundle, operating_point, folders)
-        records = map_in_processes(make, unscored(films, job.done), min(workers, left), lost_film)
+        numbers = unscored(films, job.done)
+        if on_ray:
+            from pneumoscope.batch.ray_scoring import score_in_ray
+
+            records = score_in_ray(bundle, operating_point, True, films, list(numbers), folders, workers)
+        else:
+            from pneumoscope.batch.local import default_workers
+            from pneumoscope.batch.processes import map_in_processes
+            from pneumoscope.batch.scoring import MakeScorer, lost_film
+
+            make = MakeScorer(bundle, operating_point, folders)
+            records = map_in_processes(make, numbers, min(workers or default_workers(), left), lost_film)
         try:
             with closing(records), progress(total, done=done) as advance:
                 for number, record, _ in records:
