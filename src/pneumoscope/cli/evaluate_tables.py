@@ -19,7 +19,7 @@ def say(report: "EvaluationReport") -> None:
     """Tables on standard output, what failed on standard error."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(f"{report.model}, 95 % intervals in brackets", highlight=False)
     _say_groups(report, console)
     if report.comparison:
@@ -74,7 +74,7 @@ def _say_baselines(baselines: "Sequence[Baseline]", console: "Console") -> None:
 def _say_stress(stress: "Sequence[StressResult]", console: "Console") -> None:
     from rich.table import Table
 
-    changed = Table("films of", "changed", "films", "AUC", "difference", "claimed", "PNEUMONIA (balanced)")
+    changed = Table("films of", "changed", "films", "AUC", "difference", "claimed", "PNEUMONIA")
     for row in stress:
         found = (row.before.findings["balanced"].value, row.after.findings["balanced"].value)
         changed.add_row(

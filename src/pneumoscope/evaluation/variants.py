@@ -20,6 +20,8 @@ __all__ = ["BORDER_SHARE", "VARIANTS", "FindLungs", "Lungs", "Variant"]
 BORDER_SHARE = 1 / 12
 """Share of height and width that the border takes on each side: 31 % of the area, as in the audit."""
 
+_RAMP = (0.4, 0.6)  # share of full scale at the top and at the bottom of a film of which only a shape is left
+
 LungOrigin = Literal["mask", "cut", "network", "template"]
 
 
@@ -109,18 +111,20 @@ def _border_only(pixels: Pixels, lungs: Lungs) -> Pixels | None:
 def _shape_only(pixels: Pixels, lungs: Lungs) -> Pixels | None:
     if lungs.origin != "cut" or not lungs.mask.any():
         return None
-    return _of_depth(np.where(lungs.mask, np.rint(pixels[lungs.mask].mean()), 0), pixels)
+    # Not one grey: a film of one grey is blank, and no bundle scores it.
+    ramp = np.linspace(*_RAMP, len(pixels))[:, np.newaxis] * np.iinfo(pixels.dtype).max
+    return _of_depth(np.where(lungs.mask, np.rint(ramp), 0), pixels)
 
 
 VARIANTS: tuple[Variant, ...] = (
-    Variant("narrower", "stretched to 80 % of its width", "geometry", _stretched(0.80)),
-    Variant("wider", "stretched to 125 % of its width", "geometry", _stretched(1.25)),
-    Variant("padded-across", "padded left and right, 15 % each, black", "geometry", _padded(0.0, 0.15)),
-    Variant("padded-down", "padded above and below, 15 % each, black", "geometry", _padded(0.15, 0.0)),
-    Variant("cropped-5", "cropped by 5 % on each side", "geometry", _cropped(0.05)),
-    Variant("cropped-10", "cropped by 10 % on each side", "geometry", _cropped(0.10)),
+    Variant("narrower", "stretched: width x 0.80", "geometry", _stretched(0.80)),
+    Variant("wider", "stretched: width x 1.25", "geometry", _stretched(1.25)),
+    Variant("padded-across", "padded: 15 % left and right", "geometry", _padded(0.0, 0.15)),
+    Variant("padded-down", "padded: 15 % above and below", "geometry", _padded(0.15, 0.0)),
+    Variant("cropped-5", "cropped: 5 % of each side", "geometry", _cropped(0.05)),
+    Variant("cropped-10", "cropped: 10 % of each side", "geometry", _cropped(0.10)),
     Variant("lungs-out", "lungs blacked out", "evidence", _without_lungs),
-    Variant("border-only", "only the outer twelfth of each side left", "evidence", _border_only),
-    Variant("shape-only", "only the shape of the cut left, lungs evenly grey", "evidence", _shape_only),
+    Variant("border-only", "only the border left", "evidence", _border_only),
+    Variant("shape-only", "only the shape of the cut left", "evidence", _shape_only),
 )
 """Every change, in the order of the page."""

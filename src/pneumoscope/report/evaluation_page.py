@@ -248,12 +248,13 @@ def _comparison(told: Told) -> str:
         )
     names = (f"McNemar, {name}: p" for name in told["comparison"][0]["mcnemar"])
     head = ("Films of", "Films", "Difference of AUC", "DeLong: p", *names)
-    return f'<h2 id="compared">Compared with {escape(told["compared_with"])}</h2>{table(head, rows)}'
+    shown = f'<div class="wide">{table(head, rows)}</div>'
+    return f'<h2 id="compared">Compared with {escape(told["compared_with"])}</h2>{shown}'
 
 
 def _failures(failures: Sequence[Told]) -> str:
     if not failures:
         return ""
     rows = ((failure["path"], failure["status"], failure["reason"]) for failure in failures)
-    listed = table(("Film", "Status", "Reason"), rows)
+    listed = f'<div class="wide">{table(("Film", "Status", "Reason"), rows)}</div>'
     return f'<h2 id="failures">{len(failures):,} films without a score</h2>{listed}'

@@ -134,10 +134,10 @@ def stress_section(stress: Sequence[Told], lungs: Mapping[str, int]) -> str:
 
 
 _STRESS_HEAD = (
+    "Changed",
     "Films",
-    "Number",
-    "AUC as they are",
-    "changed",
+    "AUC before",
+    "AUC after",
     "Difference",
     "",
     "Mean probability",
