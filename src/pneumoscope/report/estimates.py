@@ -97,7 +97,7 @@ def interval_plot(
     return (
         f'<figure><figcaption>{escape(title)}</figcaption><svg role="img" aria-label="{escape(title)}" '
         f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" font-size="12" '
-        f'style="max-width:100%;height:auto" font-family="sans-serif">{"".join(parts)}</svg></figure>'
+        f'font-family="sans-serif">{"".join(parts)}</svg></figure>'
     )
 
 

@@ -45,7 +45,8 @@ _SECTIONS = {
 _STYLE = """
 body{max-width:78rem}table{font-size:14px}th,td{padding:.25rem .5rem}
 .wide{overflow-x:auto}.caution{color:#8a4b00;font-weight:600}nav a{margin-right:1rem;white-space:nowrap}
-td:first-child{min-width:9rem}h3{margin:1.6rem 0 .3rem}figure svg{max-width:100%}
+td:first-child{min-width:9rem}h3{margin:1.6rem 0 .3rem}figure{max-width:100%}
+figure svg{max-width:100%;height:auto}p{overflow-wrap:anywhere}
 .films{display:flex;flex-wrap:wrap;gap:1rem}.films figure{margin:0;max-width:31rem}
 .films img{width:100%;height:auto;display:block}.films figcaption{font-weight:400}
 """
@@ -102,7 +103,7 @@ def _contents(sections: str) -> str:
         for anchor, name in _SECTIONS.items()
         if f'<h2 id="{anchor}">' in sections
     )
-    return f"<nav>{''.join(links)}</nav>"
+    return f"<nav>{' '.join(links)}</nav>"
 
 
 def _overview(told: Told) -> str:
