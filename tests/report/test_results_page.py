@@ -74,6 +74,7 @@ TOLD = {
         _row("two", 0.44)
         | {"group": "east", "reference": _row("one", 0.5), "difference": {"auc": _estimate(-0.06)}}
     ],
+    "left_out_note": "Some of it is elsewhere.",
     "extras": [{"entry": "one", "stress": [], "baselines": [], "map": None}],
     "missing": ["Third: not trained yet"],
     "commands": {"one": ["pneumoscope train a.yaml", "pneumoscope export b"]},
@@ -144,6 +145,7 @@ def test_comparisons_and_what_was_left_out_are_told(told):
     page = _page(told)
     assert "| 1,200 | 0.0021 (-0.0079 to 0.0121) | < 0.001 | 0.031 |" in _section(page, "## Film by film")
     left_out = _section(page, "## One source left out")
+    assert "the source of these films. Some of it is elsewhere.\n" in left_out
     assert "| Second | east | 1,200 | 0.440 (0.430 to 0.450) |" in left_out
     assert "| 0.500 (0.490 to 0.510) | -0.060 (-0.070 to -0.050) |" in left_out
 

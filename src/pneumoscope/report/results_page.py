@@ -246,9 +246,10 @@ def _left_out(told: Told) -> str:
         )
         for row in rows
     ]
+    note = "Each network was trained, calibrated and given its threshold without the source of these films."
     return (
-        "## One source left out\n\nEach network was trained, calibrated and given its threshold without a "
-        f"source, and is measured on it.\n\n{markdown_table(head, lines)}"
+        f"## One source left out\n\n{' '.join((note, told['left_out_note'])).strip()}\n\n"
+        f"{markdown_table(head, lines)}"
     )
 
 

@@ -58,6 +58,7 @@ def gather_results(plan: Plan, places: Places) -> dict[str, Any]:
         "points": [gathering.points(found) for found in ladder if found.entry.shipped],
         "comparisons": gathering.comparisons(ladder),
         "left_out": gathering.left_out(ladder, left_out),
+        "left_out_note": plan.left_out_note,
         "extras": [gathering.extras(found) for found in ladder],
         "bundles": {
             found.entry.name: {"model": found.measured.model, "sha256": found.measured.sha256}

@@ -128,6 +128,7 @@ class Plan(_Section):
         comparisons: between them.
         reference: entry that the networks of `left_out` are compared with.
         left_out: networks that were trained without some sources.
+        left_out_note: what a reader must know of them.
     """
 
     title: str
@@ -144,6 +145,7 @@ class Plan(_Section):
     comparisons: tuple[Pair, ...] = ()
     reference: str | None = None
     left_out: tuple[Entry, ...] = ()
+    left_out_note: str = ""
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
