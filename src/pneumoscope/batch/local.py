@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pneumoscope.errors import UsageError
 
-__all__ = ["default_workers", "map_in_order"]
+__all__ = ["default_workers", "map_in_order", "usable_cores"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -21,8 +21,12 @@ _AHEAD_PER_WORKER = 2
 
 def default_workers() -> int:
     """One per core that this process may use, at most eight."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST_WORKERS_UNASKED)
+    return min(usable_cores(), _MOST_WORKERS_UNASKED)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_in_order(

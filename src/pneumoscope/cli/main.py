@@ -29,6 +29,7 @@ _VERBS = {
     "results": ("pneumoscope.cli.results", "results"),
     "app": ("pneumoscope.cli.app", "app"),
     "serve": ("pneumoscope.cli.serve", "serve"),
+    "bench": ("pneumoscope.cli.bench", "bench"),
     "export-space": ("pneumoscope.cli.export_space", "export_space"),
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscope.errors import FilmError, UsageError
@@ -105,8 +106,7 @@ class Predictor:
         if self.guard is not None and (notes := self.guard.check(radiograph)):
             radiograph = replace(radiograph, warnings=(*radiograph.warnings, *notes))
         plate, geometry = prepare(radiograph, self.bundle.card.prepare)
-        logits, cams = self._session.run(["logit", "cam"], {"film": plate[np.newaxis]})  # (1,), (1, h, w)
-        logit = float(logits[0])
+        logit, cam = self.infer(plate)
         if not math.isfinite(logit):
             raise FilmError(
                 radiograph.source,
@@ -115,7 +115,6 @@ class Predictor:
             )
         card = self.bundle.card
         probability = _sigmoid(logit / card.temperature)
-        cam = cams[0]
         cam.setflags(write=False)
         return Film(
             probability=probability,
@@ -129,6 +128,19 @@ class Predictor:
             geometry=geometry,
             radiograph=radiograph,
         )
+
+    def infer(self, plate: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
+        """What the network alone makes of one film.
+
+        Args:
+            plate: (1, S, S) float32, as `prepare` makes it.
+
+        Returns:
+            logit: before calibration; not checked.
+            cam: (h, w) float32, the signed evidence map in logit units.
+        """
+        logits, cams = self._session.run(["logit", "cam"], {"film": plate[np.newaxis]})  # (1,), (1, h, w)
+        return float(logits[0]), cams[0]
 
     def attempt(self, source: FilmSource, *, name: str | None = None) -> Film | Failure:
         """Score one film; a bad one is a `Failure`, not an exception."""
