@@ -55,9 +55,10 @@ def test_operating_points_stand_in_order_with_their_intervals():
 def test_metrics_that_are_undefined_are_a_dash():
     evaluation = _evaluation(**{"brier": 0.1, "sensitivity@balanced": 0.9})
     text = render_model_card(tiny_card(evaluations=(evaluation,)))
-    scores, point = _rows(text, "kermany:test")
+    scores, point, failures = _rows(text, "kermany:test")
     assert scores == "| kermany:test | 624 | 400 | 390 | - | - | 0.100 (0.090 to 0.110) | - |"
     assert point == "| kermany:test | balanced | 0.900 (0.890 to 0.910) | - | - | - |"
+    assert failures == "| kermany:test | 39 of 390 | - |"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from pneumoscope.report.markdown import estimate_text, markdown_table
+from pneumoscope.report.model_card_checklist import checklist_section
+from pneumoscope.report.model_card_facts import failures_section, films_section, runs_section
 from pneumoscope.runtime.card import Card, Estimate, Evaluation
 
 __all__ = ["render_model_card"]
@@ -24,7 +26,8 @@ _RATES = ("sensitivity", "specificity", "accuracy", "f1")
 def render_model_card(card: Card) -> str:
     """The card as Markdown; equal cards give equal text.
 
-    Sections and their order follow Mitchell et al. 2019, "Model Cards for Model Reporting".
+    Sections and their order follow Mitchell et al. 2019, "Model Cards for Model Reporting"; what a journal of
+    radiology would ask besides follows CLAIM (`checklist_section`).
 
     Args:
         card: of the bundle.
@@ -34,8 +37,12 @@ def render_model_card(card: Card) -> str:
         _use(card),
         _operating_points(card),
         _evaluations(card.evaluations),
-        _training(card),
+        failures_section(card.evaluations),
+        _training_data(card),
+        films_section(card),
+        runs_section(card),
         _limitations(card),
+        checklist_section(card),
     )
     return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
@@ -142,7 +149,7 @@ def _held_back(evaluations: Sequence[Evaluation]) -> str:
     return f"{blind} {chose}" if "validation" in splits else blind
 
 
-def _training(card: Card) -> str:
+def _training_data(card: Card) -> str:
     if not card.training_data:
         return ""
     columns = list(dict.fromkeys(key for source in card.training_data for key in source))

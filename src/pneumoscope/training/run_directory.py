@@ -1,5 +1,7 @@
 """The directory of a run: what is written, by whom, and when a run may go on in it."""
 
+import os
+import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,13 @@ __all__ = ["Observer", "RunDirectory"]
 
 Observer = Callable[[int, int, Mapping[str, Any] | None], None]
 """Called after every step with (steps done, steps planned, the record just logged or None)."""
+
+
+def _hardware(device: torch.device) -> str:
+    """What a device is, in words: the name of a graphics card, or the kind of CPU and its cores."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return f"{platform.machine()} CPU with {os.cpu_count()} cores"
 
 
 class RunDirectory:
@@ -49,6 +58,7 @@ class RunDirectory:
             "code_revision": checkpoint.code_revision(),
             "torch": torch.__version__,
             "device": processes.device.type,
+            "hardware": _hardware(processes.device),
             "processes": processes.count,
         }
         self._recipe = recipe.model_dump(mode="json")
