@@ -23,7 +23,7 @@ from .conftest import Run
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
-ENTRIES = {".gitattributes", "README.md", "app.py", "bundle", "pneumoscope", "requirements.txt"}
+ENTRIES = {".gitattributes", ".gitignore", "README.md", "app.py", "bundle", "pneumoscope", "requirements.txt"}
 
 
 @pytest.fixture
@@ -195,6 +195,18 @@ def _not_installed(name: str) -> str:
 def test_missing_gradio_is_said() -> None:
     with pytest.raises(MissingExtraError, match=r"gradio is not installed; run: .*pneumoscope\[web\]"):
         space_texts(_not_installed)
+
+
+def test_sample_need_not_be_installed() -> None:
+    def installed(name: str) -> str:
+        return _not_installed(name) if name == "pydicom-data" else version(name)
+
+    lines = space_texts(installed)["requirements.txt"].splitlines()
+    assert "pydicom-data>=1.0" in lines
+    assert set(lines) ^ set(space_texts()["requirements.txt"].splitlines()) == {
+        "pydicom-data>=1.0",
+        "pydicom-data>=1.0,<2",
+    }
 
 
 def test_package_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

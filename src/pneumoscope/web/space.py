@@ -26,8 +26,8 @@ _PACKAGE = "pneumoscope"
 _BUNDLE = "bundle"
 _PYTHON = "3.11"  # the oldest that the package takes; Spaces would take 3.10
 _EXTRAS = ("web", "sample")
-# What git and the Hub themselves put into a new Space; everything else there is ours or foreign.
-_OF_THE_HUB = {".git", ".gitattributes", ".gitignore", "README.md"}
+# What the Hub puts into a new Space beside its README.md; whatever else is there is ours or foreign.
+_OF_THE_HUB = {".git", ".gitattributes"}
 
 _APP = '''\
 """The web page of Pneumoscope as a Hugging Face Space. Written by `pneumoscope export-space`."""
@@ -114,20 +114,22 @@ def space_texts(version_of: Callable[[str], str] = version) -> dict[str, str]:
     """
     try:
         gradio = version_of("gradio")
-        wanted = [Requirement(line) for line in requires(_PACKAGE) or ()]
-        lines = [_requirement(one, version_of) for one in wanted if _is_of_the_page(one)]
     except PackageNotFoundError as error:
-        if error.name == _PACKAGE:
-            raise UsageError(
-                "pneumoscope runs here without being installed, so what it requires is not known: "
-                "pip install it, and export the Space from there"
-            ) from error
-        raise MissingExtraError(str(error.name), "web") from error
+        raise MissingExtraError("gradio", "web") from error
+    try:
+        wanted = [Requirement(line) for line in requires(_PACKAGE) or ()]
+    except PackageNotFoundError as error:
+        raise UsageError(
+            "pneumoscope runs here without being installed, so what it requires is not known: "
+            "pip install it, and export the Space from there"
+        ) from error
+    lines = {_requirement(one, version_of) for one in wanted if _is_of_the_page(one)}
     return {
         ".gitattributes": _ATTRIBUTES,
+        ".gitignore": "__pycache__/\n",
         "README.md": _README.format(gradio=gradio, python=_PYTHON),
         "app.py": _APP,
-        "requirements.txt": "".join(f"{line}\n" for line in sorted({*lines, f"gradio=={gradio}"})),
+        "requirements.txt": "".join(f"{line}\n" for line in sorted(lines)),
     }
 
 
@@ -150,12 +152,13 @@ def write_space(out: Path, bundle: Bundle) -> None:
     # Read before anything is removed: it may be the bundle of the older Space.
     files = {path.name: path.read_bytes() for path in bundle.directory.iterdir()}
     try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (out / name).write_text(text, encoding="utf-8", newline="\n")
         for folder in (_PACKAGE, _BUNDLE):
             if (out / folder).exists():
                 shutil.rmtree(out / folder)
-        (out / _BUNDLE).mkdir(parents=True)
-        for name, text in texts.items():
-            (out / name).write_text(text, encoding="utf-8", newline="\n")
+        (out / _BUNDLE).mkdir()
         for name, content in files.items():
             (out / _BUNDLE / name).write_bytes(content)
         shutil.copytree(package, out / _PACKAGE, ignore=_not_shipped)
@@ -175,7 +178,7 @@ def _check_folder(out: Path, ours: set[str]) -> None:
     for name in sorted(present - ours - _OF_THE_HUB):
         raise UsageError(f"{out / name} is no part of a Space: name an empty folder, or that of a Space")
     readme = out / "README.md"
-    if present - {".git", ".gitattributes"} and not (readme.exists() and _is_readme_of_a_space(readme)):
+    if present - _OF_THE_HUB and not (readme.exists() and _is_readme_of_a_space(readme)):
         raise UsageError(
             f"{out} is not empty and is no Gradio Space: name an empty folder, or that of a Space"
         )
@@ -203,7 +206,11 @@ def _is_of_the_page(requirement: Requirement) -> bool:
 def _requirement(requirement: Requirement, version_of: Callable[[str], str]) -> str:
     """`name>=LOWEST,<MAJOR`: what the package takes, below the major version after the installed one."""
     name = requirement.name
-    if name == "gradio":
-        return f"gradio=={version_of(name)}"
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    return f"{name}{extras}{requirement.specifier},<{Version(version_of(name)).major + 1}"
+    try:
+        installed = version_of(name)
+    except PackageNotFoundError:  # the sample may be left out here
+        return f"{name}{extras}{requirement.specifier}"
+    if name == "gradio":
+        return f"gradio=={installed}"
+    return f"{name}{extras}{requirement.specifier},<{Version(installed).major + 1}"
