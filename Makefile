@@ -36,7 +36,7 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bundle readme-picture constraints clean
+.PHONY: help demo test lint format bench bundle readme-picture screenshots constraints clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -73,6 +73,7 @@ bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the dat
 	$(VENV)/bin/pneumoscope data guard --manifest $(POOL) --root $(DATA) --not-films $(DATA)/not-chest-xray \
 		--out runs/guard.json
 	$(VENV)/bin/pneumoscope export runs/pneumoscope-lite0 $(TRAINING_FILMS) --out runs/bundle --guard runs/guard.json \
+		--name pneumoscope-lite0 --version 0.2.0 \
 		$(addprefix --calibrate-source ,kermany kermany-original covid19-radiography) \
 		$(addprefix --evaluate ,$(addsuffix :test,kermany covid19-radiography rsna-lungs nih-chestxray14 all))
 
@@ -81,6 +82,9 @@ readme-picture: $(DEMO_VENV)/installed ## Redraw docs/img/overlay-rg1.png with t
 	@mkdir -p docs/img
 	@$(DEMO_VENV)/bin/python -c 'from PIL import Image; \
 		Image.open("demo/RG1_UNCR.png").resize((1296, 729), Image.Resampling.LANCZOS).save("docs/img/overlay-rg1.png", optimize=True)'
+
+screenshots: $(VENV)/installed ## Take the pictures of the web page again, with the shipped bundle and Chromium
+	$(VENV)/bin/python docs/screenshots.py
 
 constraints: $(VENV)/installed ## Write the versions installed in .venv into constraints.txt
 	@{ head -n 2 constraints.txt; $(VENV)/bin/python -m pip freeze --exclude-editable \
