@@ -36,7 +36,7 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bundle readme-picture screenshots constraints clean
+.PHONY: help demo test lint format bench bundle results readme-picture screenshots constraints clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -76,6 +76,12 @@ bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the dat
 		--name pneumoscope-lite0 --version 0.2.0 \
 		$(addprefix --calibrate-source ,kermany kermany-original covid19-radiography) \
 		$(addprefix --evaluate ,$(addsuffix :test,kermany covid19-radiography rsna-lungs nih-chestxray14 all))
+
+results: $(VENV)/installed ## Train and measure what docs/results.yaml names and runs/ lacks (DATA=DIR), and write docs/results.md
+	@test -d "$(DATA)" || { echo "name the folder of the data sets: make results DATA=DIR" >&2; exit 2; }
+	$(VENV)/bin/pneumoscope results --films $(DATA) --commands > runs/results.sh
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh -ex runs/results.sh
+	$(VENV)/bin/pneumoscope results --out docs/results.md
 
 readme-picture: $(DEMO_VENV)/installed ## Redraw docs/img/overlay-rg1.png with the shipped bundle
 	@$(DEMO_VENV)/bin/pneumoscope predict --sample --overlay-dir demo
