@@ -77,8 +77,9 @@ bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the dat
 		$(addprefix --calibrate-source ,kermany kermany-original covid19-radiography) \
 		$(addprefix --evaluate ,$(addsuffix :test,kermany covid19-radiography rsna-lungs nih-chestxray14 all))
 
-results: $(VENV)/installed ## Train and measure what docs/results.yaml names and runs/ lacks (DATA=DIR), and write docs/results.md
+results: $(VENV)/installed ## Write docs/results.md, after training and measuring what runs/ lacks (DATA=DIR)
 	@test -d "$(DATA)" || { echo "name the folder of the data sets: make results DATA=DIR" >&2; exit 2; }
+	@mkdir -p runs
 	$(VENV)/bin/pneumoscope results --films $(DATA) --commands > runs/results.sh
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh -ex runs/results.sh
 	$(VENV)/bin/pneumoscope results --out docs/results.md
