@@ -22,7 +22,7 @@ PLAN = Plan.model_validate(
         "ladder": [
             {"name": "one", "title": "1", "recipe": "r.yaml", "budget": "small", "maps": ["--seeds", "3"]},
             {"name": "two", "title": "2", "recipe": "r.yaml", "manifests": ["pool", "made"], "shipped": True},
-            {"name": "both", "title": "3", "members": ["one", "two"], "export": ["--version", "2.0.0"]},
+            {"name": "both", "title": "3", "members": ["one", "two"], "export": ["--guard", "{runs}/g.json"]},
         ],
     }
 )
@@ -56,7 +56,7 @@ def test_an_ensemble_is_made_of_its_members_on_their_manifests():
     assert commands[3].startswith("pneumoscope train recipes/r.yaml --manifest runs/pool/manifest.parquet")
     assert "--manifest runs/made/manifest.parquet --root runs/made" in commands[3]
     assert commands[4] == (
-        f"pneumoscope export runs/one runs/two {POOL} --name both --version 2.0.0 --out runs/bundles/both"
+        f"pneumoscope export runs/one runs/two {POOL} --name both --guard runs/g.json --out runs/bundles/both"
     )
 
 
@@ -91,8 +91,8 @@ def test_what_is_there_is_not_made_again(tmp_path):
 
 def test_a_shipped_bundle_is_not_exported_again(tmp_path):
     places = Places(runs=tmp_path, recipes=Path("recipes"), films=Path("films"))
-    assert not any("export" in line for line in _commands("two", places, missing=True))
-    assert any("export" in line for line in _commands("two", places))
+    for missing in (True, False):
+        assert not any("export" in line for line in _commands("two", places, missing=missing))
 
 
 def _options(words):

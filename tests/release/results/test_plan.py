@@ -75,7 +75,8 @@ def test_members_and_changes_are_found(file):
         ({"comparisons": [{"first": "one", "second": "two"}]}, "there is no entry 'two'"),
         ({"reference": "two"}, "there is no entry 'two'"),
         ({"manifests": {"pond": POOL}}, "must be one called 'pool'"),
-        ({"manifests": {"pool": POOL | {"command": "make {there}"}}}, "no other braces"),
+        ({"manifests": {"pool": POOL | {"command": "make {there}"}}}, "may stand in braces"),
+        ({"ladder": [ENTRY | {"evaluate": ["--lungs", "{there}"]}]}, "may stand in braces"),
         ({"operating_point": "best"}, "operating_point"),
     ],
 )

@@ -58,6 +58,10 @@ class Places:
             words += ["--manifest", str(manifest), "--root", str(root)]
         return words
 
+    def _filled(self, words: tuple[str, ...]) -> list[str]:
+        """Words of the plan with folders in place of {runs} and {films}."""
+        return [word.format(runs=self.runs, films=self.films) for word in words]
+
     def manifest_command(self, plan: Plan, name: str) -> str:
         """Makes a manifest."""
         return plan.manifests[name].command.format(
@@ -75,8 +79,8 @@ class Places:
         """Makes its bundle."""
         runs = plan.runs_of(entry)
         words = ["pneumoscope", "export", *(str(self.run(run)) for run in runs)]
-        words += [*self.manifest_options(plan, runs[0].manifests), "--name", entry.name, *entry.export]
-        return shlex.join([*words, "--out", str(self.bundle(entry))])
+        words += [*self.manifest_options(plan, runs[0].manifests), "--name", entry.name]
+        return shlex.join([*words, *self._filled(entry.export), "--out", str(self.bundle(entry))])
 
     def evaluate_command(self, plan: Plan, entry: Entry, shipped: str) -> str:
         """Measures its bundle, or the shipped one of that name, on the films of every group."""
@@ -85,14 +89,16 @@ class Places:
         words += [*self.manifest_options(plan, ("pool",)), "--split", plan.split]
         words += [word for label in negatives for word in ("--negative", label)]
         out, scores = self.evaluation(entry, plan.split), self.scores(entry, plan.split)
-        return shlex.join([*words, *entry.evaluate, "--out", str(out), "--scores", str(scores)])
+        words += [*self._filled(entry.evaluate), "--out", str(out), "--scores", str(scores)]
+        return shlex.join(words)
 
     def map_command(self, plan: Plan, entry: Entry, shipped: str) -> str:
         """Tests its map on the films on which a lesion is drawn."""
         words = ["pneumoscope", "evaluate-map", self._measured(entry, shipped)]
         words += [*self.manifest_options(plan, ("pool",)), "--split", plan.split]
         words += [word for run in plan.runs_of(entry) for word in ("--run", str(self.run(run)))]
-        return shlex.join([*words, *(entry.maps or ()), "--out", str(self.map_test(entry, plan.split))])
+        words += [*self._filled(entry.maps or ()), "--out", str(self.map_test(entry, plan.split))]
+        return shlex.join(words)
 
     def _measured(self, entry: Entry, shipped: str) -> str:
         return shipped if entry.shipped else str(self.bundle(entry))
@@ -113,7 +119,7 @@ class Places:
         for run in runs:
             if not (missing and self._finished(run)):
                 yield self.train_command(plan, run)
-        if not (missing and (entry.shipped or (self.bundle(entry) / "card.json").is_file())):
+        if not (entry.shipped or (missing and (self.bundle(entry) / "card.json").is_file())):
             yield self.export_command(plan, entry)
         wanted = (self.evaluation(entry, plan.split), self.scores(entry, plan.split))
         if not (missing and all(path.is_file() for path in wanted)):

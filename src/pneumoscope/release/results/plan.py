@@ -16,6 +16,14 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _checked_braces(text: str) -> str:
+    try:
+        text.format(runs="", films="")
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError("only {runs} and {films} may stand in braces") from error
+    return text
+
+
 class PlannedManifest(_Section):
     """A manifest and where its films lie.
 
@@ -32,11 +40,7 @@ class PlannedManifest(_Section):
     @field_validator("command")
     @classmethod
     def _names_known_folders(cls, command: str) -> str:
-        try:
-            command.format(runs="", films="")
-        except (KeyError, IndexError, ValueError) as error:
-            raise ValueError("a command may hold {runs} and {films} and no other braces") from error
-        return command
+        return _checked_braces(command)
 
 
 class Group(_Section):
@@ -68,10 +72,10 @@ class Entry(_Section):
         set: further changes, as `pneumoscope train --set` takes them.
         members: names of the entries that an ensemble is made of.
         manifests: names of the manifests that it is trained on.
-        export: further options of `pneumoscope export`.
+        export: further options of `pneumoscope export`; {runs} and {films} stand for folders, here and below.
         evaluate: further options of `pneumoscope evaluate`, such as --stress.
         maps: further options of `pneumoscope evaluate-map`; None where its map is not tested.
-        shipped: what is measured is the shipped default; the run is only told of.
+        shipped: what is measured is the shipped default; it is not exported again.
         without: sources that it has not been trained on, for the table of sources left out.
     """
 
@@ -87,6 +91,11 @@ class Entry(_Section):
     maps: tuple[str, ...] | None = None
     shipped: bool = False
     without: tuple[str, ...] = ()
+
+    @field_validator("export", "evaluate", "maps")
+    @classmethod
+    def _name_known_folders(cls, words: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if words is None else tuple(map(_checked_braces, words))
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
