@@ -30,7 +30,7 @@ class LungNetwork(nn.Module):
         he_initialise(self)
 
     def forward(self, film: Tensor) -> Tensor:
-        """(B, 1, S, S) float32 of any grey scale, S a multiple of 16, to (B, S, S) logits, above 0 in lungs."""
+        """(B, 1, S, S) float32, any grey scale, S a multiple of 16, to (B, S, S) logits, above 0 in lungs."""
         mean = film.mean(dim=(2, 3), keepdim=True)
         spread = (film - mean).square().mean(dim=(2, 3), keepdim=True).sqrt()
         features = (film - mean) / (spread + 1e-6)
