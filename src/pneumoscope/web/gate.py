@@ -21,7 +21,7 @@ __all__ = ["Gate"]
 
 _ALLOWED = re.compile(
     r"(GET|HEAD) (/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/(assets|static|svelte)/.*)"
-    r"|GET /gradio_api/(startup-events|theme\.css|heartbeat/\w+|queue/data|app_id|info)"
+    r"|GET /gradio_api/(startup-events|theme\.css|heartbeat/\w+|queue/data)"
     rf"|POST (/gradio_api/(queue/join|cancel|reset/?)|{re.escape(ARRIVALS_PATH)})"
 )
 # Asked by the process itself when it starts; it tells nothing.

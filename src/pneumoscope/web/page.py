@@ -46,7 +46,8 @@ class Page(gr.Blocks):
         """Serve the page; the options are those of `gradio.Blocks.launch` and win over our defaults."""
         private: dict[str, Any] = {
             "theme": page_theme(),
-            "css": look("page.css"),
+            # What is given as "css" Gradio rewrites, and rules for narrow screens do not survive that.
+            "head": f"<style>{look('page.css')}</style>",
             "footer_links": [],
             "run_history": False,
             "ssr_mode": False,
