@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import pneumoscope
-from pneumoscope.cli import predict as module
+from pneumoscope.image import sample
 from pneumoscope.runtime.film import RECORD_FIELDS
 
 from .conftest import Run
@@ -172,7 +172,7 @@ def test_sample_comes_after_the_paths(run: Run, films: Path, tiny: Path) -> None
 
 
 def test_sample_that_is_not_installed(run: Run, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "find_spec", lambda _: None)
+    monkeypatch.setattr(sample, "find_spec", lambda _: None)
     outcome = run("predict", "--sample", "--model", tiny)
     assert outcome.status == 1
     assert outcome.err == (

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pneumoscope.errors import MissingExtraError, UsageError
+from pneumoscope.cli.sample import sample_film
+from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
     from pneumoscope.batch.bench import BenchReport
@@ -59,7 +60,7 @@ def bench(
     from pneumoscope.batch.plan import plan_films
     from pneumoscope.runtime.loading import load
 
-    films = plan_films(paths or [_sample()], sys.stdin or io.StringIO()).films
+    films = plan_films(paths or [sample_film()], sys.stdin or io.StringIO()).films
     if not films:
         raise UsageError("nothing to do: no films were found there")
     predictor = load(model)
@@ -76,15 +77,6 @@ def bench(
         print(json.dumps(about | _for_programs(report), indent=2))
     else:
         _show(about, report)
-
-
-def _sample() -> str:
-    from pneumoscope.image.sample import sample_path
-
-    path = sample_path()
-    if path is None:
-        raise MissingExtraError("pydicom-data", "sample")
-    return str(path)
 
 
 def _machine() -> dict[str, Any]:

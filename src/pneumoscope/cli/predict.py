@@ -6,14 +6,14 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from enum import StrEnum
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscope.cli.sample import sample_film
 from pneumoscope.cli.statuses import INTERRUPTED, SOME_NOT_SCORED
-from pneumoscope.errors import MissingExtraError, PneumoscopeError, UsageError
+from pneumoscope.errors import PneumoscopeError, UsageError
 
 if TYPE_CHECKING:
     from pneumoscope.batch.reports import ReportFolder
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
-_SAMPLE = "RG1_UNCR.dcm"
 _UNGUARDED = "No guard was in use: images that are no chest films got a number too."
 _NOBODY_READS = 141
 
@@ -118,6 +117,8 @@ def predict(
 
     Exit status: 0 all scored, 3 some rejected or unreadable, 2 wrong usage or nothing to do.
     """
+    # Each film has a thread: those of BLAS, which begin with numpy, would only stand in their way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from pneumoscope.batch.job import is_job
     from pneumoscope.batch.local import default_workers, map_in_order
     from pneumoscope.batch.outputs import OutputFolders, refuse_to_overwrite
@@ -192,7 +193,7 @@ def _cluster(engine: _Engine, workers: int | None) -> Iterator[None]:
 def _films(paths: list[str], sample: bool) -> tuple[str, ...]:
     from pneumoscope.batch.plan import plan_films
 
-    plan = plan_films([*paths, *([_sample_path()] if sample else [])], sys.stdin or io.StringIO())
+    plan = plan_films([*paths, *([sample_film()] if sample else [])], sys.stdin or io.StringIO())
     if plan.left_out:
         files = "1 file" if plan.left_out == 1 else f"{plan.left_out} files"
         print(f"left out {files}: no films by name or kind", file=sys.stderr)
@@ -213,16 +214,6 @@ def _report_folder(
     from pneumoscope.batch.reports import ReportFolder
 
     return ReportFolder(films, folder, predictor.bundle)
-
-
-def _sample_path() -> str:
-    """Where pip put the sample film; nothing is imported and nothing downloaded."""
-    package = find_spec("data_store")
-    if package is not None and package.origin is not None:
-        path = Path(package.origin).parent / "data" / _SAMPLE
-        if path.is_file():
-            return str(path)
-    raise MissingExtraError("pydicom-data", "sample")
 
 
 def _write(
