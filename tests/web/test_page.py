@@ -62,6 +62,17 @@ def test_a_visitor_waits_for_his_turn_and_is_forgotten_when_he_goes(
         first.close()
         kept = gone.read_text()
         assert ("film-1.png" in kept, "film-2.png" in kept) == (False, True)
+        third = browser.new_page()
+        third.goto(server.url)
+        third.set_input_files("#drop input[type=file]", films / "film-3.png")
+        expect(third.locator("#drop")).to_contain_text("Scoring")
+        third.close()
+        assert "film-3.png" not in gone.read_text()
+        go.write_text("")
+        second.set_input_files("#drop input[type=file]", films / "film-4.png")
+        go.write_text("")
+        expect(second.locator("#result .film-name")).to_have_text("film-4.png")
+        expect(second.locator("#drop .told")).to_have_text("Scored")
         second.close()
         assert gone.read_text() == "[]"
 
