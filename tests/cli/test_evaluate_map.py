@@ -114,7 +114,7 @@ def test_the_network_behind_a_bundle_is_measured(run, tmp_path):
     assert told["methods"]["grad_cam_difference"] < 1e-4
     failed = told["randomisation"]["failed"]
     verdict = f"fails for seeds {', '.join(map(str, failed))}" if failed else "fails for no seed"
-    assert f"Random weights: the test {verdict}, of 1 seeds" in outcome.out
+    assert f"Random weights: the test {verdict} (1 tried)" in outcome.out
     assert "Occlusion (captum)" in outcome.out
     assert html.read_text(encoding="utf-8") == render_explanation_page(told)
 

@@ -110,7 +110,7 @@ def _say(report: "ExplanationReport") -> None:
         failed = report.randomisation.failed
         verdict = f"fails for seeds {', '.join(map(str, failed))}" if failed else "fails for no seed"
         console.print(
-            f"Random weights: the test {verdict}, of {len(report.randomisation.seeds)} seeds", highlight=False
+            f"Random weights: the test {verdict} ({len(report.randomisation.seeds)} tried)", highlight=False
         )
     if report.methods is not None:
         rivals = Table("method", "hottest point in a lesion", "AUPRC", "ms per film")

@@ -1,13 +1,12 @@
 """`pneumoscope export`: a training run in, a calibrated and measured bundle out."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscope.cli.progress import steps
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def export(
         workers=workers,
     )
     facts = {source.name: source for source in SOURCES}
-    with _progress(shown=sys.stderr.isatty()) as progress:
+    with steps(shown=sys.stderr.isatty()) as progress:
         release = build_release(run, films.rows, films.root, options, facts=facts, progress=progress)
     write_bundle(out, release.onnx, release.card, render_model_card(release.card), keeper)
     open_bundle(out)
@@ -143,23 +142,3 @@ def _say(release: "Release", out: Path) -> None:
             first = (evaluation.split, str(evaluation.films), texts[0], point, f"{chosen.threshold:.4f}")
             table.add_row(*first, *texts[1:])
     Console(width=None if sys.stdout.isatty() else 140).print(table)
-
-
-@contextmanager
-def _progress(*, shown: bool) -> "Iterator[Callable[[str, int, int], None] | None]":
-    """A bar per split on standard error, or nothing."""
-    if not shown:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-    with Progress(console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def report(what: str, done: int, planned: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=planned)
-            bars.update(tasks[what], completed=done)
-
-        yield report

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["progress"]
+__all__ = ["progress", "steps"]
 
 
 @contextmanager
@@ -42,3 +42,29 @@ def progress(films: int, *, done: int = 0, shown: bool = True) -> Iterator[Calla
     with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=60.0) as bar:
         task = bar.add_task("scoring", total=films, completed=done)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def steps(*, shown: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A bar per step of a longer run on standard error, or nothing.
+
+    Yields what to call with the step's name, what is done, and of how many; None where nothing is shown.
+
+    Args:
+        shown: False for no bars.
+    """
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    with Progress(console=Console(stderr=True)) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(what: str, done: int, planned: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=planned)
+            bars.update(tasks[what], completed=done)
+
+        yield report
