@@ -1,7 +1,7 @@
 import pytest
 
 from pneumoscope.report.model_card import render_model_card
-from pneumoscope.runtime.card import Estimate, Evaluation
+from pneumoscope.runtime.card import Estimate, Evaluation, LowerPrecision
 from tiny_bundle import tiny_card
 
 
@@ -99,3 +99,31 @@ def test_it_is_plain_markdown():
     assert not text.endswith("\n\n")
     tables = [line.count("|") for line in text.splitlines() if line.startswith("|")]
     assert min(tables) >= 3
+
+
+def test_lower_precision_says_what_it_lost():
+    loss = LowerPrecision(
+        arithmetic="int8",
+        made_from="tiny 0.1.0",
+        made_from_sha256="f" * 64,
+        calibrated_on="256 training films of east",
+        split="validation of east",
+        films=1309,
+        auc={"east": 0.98765},
+        auc_change={"east": -0.00042},
+        largest_logit_change=0.2154,
+        rms_logit_change=0.0321,
+        findings_changed={"screening": 1, "balanced": 3, "rule-in": 2},
+        margin=0.0126,
+        largest_map_change=1.234,
+        rms_map_change=0.0213,
+        same_hottest_cell=0.974,
+    )
+    text = render_model_card(tiny_card(lower_precision=loss))
+    assert "8-bit integers in most layers; ranges from 256 training films of east" in text
+    assert loss.made_from_sha256 in text
+    assert _rows(text, "AUC on east") == ["| AUC on east | 0.9877 | -0.00042 |"]
+    assert _rows(text, "Logit") == ["| Logit | - | at most 0.215, rms 0.032 |"]
+    assert _rows(text, "Findings at balanced") == ["| Findings at balanced | 1309 | 3 changed |"]
+    assert "farther than 0.013 from a threshold" in text
+    assert "Lower precision" not in render_model_card(tiny_card())

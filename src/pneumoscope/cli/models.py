@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from pneumoscope.runtime.bundle import Bundle
-    from pneumoscope.runtime.card import Estimate, Evaluation
+    from pneumoscope.runtime.card import Card, Estimate, Evaluation
 
 __all__ = ["models"]
 
@@ -88,6 +88,7 @@ def _card(bundle: "Bundle") -> "list[RenderableType]":
         ("limitations", "\n".join(card.limitations)),
         ("architecture", card.architecture),
         ("prepare", prepare),
+        ("arithmetic", _arithmetic(card)),
         ("temperature", f"{card.temperature:.3f}"),
         (
             "guard",
@@ -113,6 +114,17 @@ def _card(bundle: "Bundle") -> "list[RenderableType]":
         )
     heading = Text(f"{bundle.identity}", style="bold")
     return [heading, facts, points, *([results] if card.evaluations else []), Text("For research use only.")]
+
+
+def _arithmetic(card: "Card") -> str:
+    loss = card.lower_precision
+    if loss is None:
+        return card.arithmetic
+    changes = ", ".join(f"{change:+.4f} on {name}" for name, change in loss.auc_change.items())
+    return (
+        f"{card.arithmetic}, made from {loss.made_from}: AUC {changes}; logit changed by at most "
+        f"{loss.largest_logit_change:.3f} on {loss.films} films"
+    )
 
 
 def _interval(estimate: "Estimate") -> str:

@@ -15,10 +15,9 @@ from pneumoscope.data.manifest import ManifestRow, manifest_sha256
 from pneumoscope.data.sources.contract import Source
 from pneumoscope.errors import DataError, UsageError
 from pneumoscope.evaluation.calibration import balanced_weights, calibrated_probability, fit_temperature
-from pneumoscope.evaluation.films import DEFAULT_TARGETS, LabelledFilm, manifest_films
+from pneumoscope.evaluation.films import LabelledFilm, manifest_films
 from pneumoscope.evaluation.operating_points import choose_operating_points, measure_curve
 from pneumoscope.evaluation.scoring import Scores, score_films
-from pneumoscope.evaluation.summary import POOLED, card_evaluation, summarise
 from pneumoscope.export import to_onnx
 from pneumoscope.image.read import FilmRoot
 from pneumoscope.release.facts import (
@@ -27,11 +26,12 @@ from pneumoscope.release.facts import (
     limitations,
     training_data,
 )
+from pneumoscope.release.measured import card_evaluations
 from pneumoscope.release.parity import Parity, check_parity
 from pneumoscope.release.provenance import cohorts, source_flows
 from pneumoscope.release.trained_run import TrainedRun
 from pneumoscope.runtime.bundle import Bundle
-from pneumoscope.runtime.card import Card, Estimate, Evaluation, OperatingPoint, OperatingPointName
+from pneumoscope.runtime.card import Card, Estimate, OperatingPoint, OperatingPointName
 from pneumoscope.runtime.predictor import Predictor
 
 __all__ = ["Release", "ReleaseOptions", "build_release", "heatmap_limit"]
@@ -192,13 +192,22 @@ def build_release(
             "heatmap_limit": heatmap_limit(scores),
         }
     )
-    evaluations = _evaluations(calibrated, options.calibrate_on, calibrated_on, run, card, options)
+    evaluations = card_evaluations(
+        calibrated,
+        card,
+        run.data,
+        split=options.calibrate_on,
+        pooled=calibrated_on,
+        manifest_names=options.manifest_names,
+    )
     predictor = _predictor(card, onnx)
     for source, split in options.evaluate:
         sources = run.data.sources if source == "all" else (source,)
         chosen = manifest_films(rows, root, split, sources=sources, targets=run.data.targets)
         measured = _score(predictor, chosen, options, progress, f"scoring {source}:{split}")
-        evaluations += _evaluations(measured, split, sources, run, card, options)
+        evaluations += card_evaluations(
+            measured, card, run.data, split=split, pooled=sources, manifest_names=options.manifest_names
+        )
     unique = {evaluation.split: evaluation for evaluation in evaluations}
     complete = card.model_copy(update={"evaluations": tuple(unique.values())})
     return Release(onnx, Card.model_validate(complete.model_dump()), parity, len(scores.failures))
@@ -263,36 +272,3 @@ def _described(options: ReleaseOptions) -> str:
     if options.calibrate_sources is None:
         return options.calibrate_on
     return f"{options.calibrate_on} of {', '.join(options.calibrate_sources)}"
-
-
-def _evaluations(
-    scores: Scores,
-    split: str,
-    pooled: Sequence[str] | None,
-    run: TrainedRun,
-    card: Card,
-    options: ReleaseOptions,
-) -> list[Evaluation]:
-    """Pooled and per source, each with the command that measures it again."""
-    thresholds: dict[str, float] = {name: point.threshold for name, point in card.operating_points.items()}
-    labels = "".join(
-        f" --{'positive' if target else 'negative'} {label}"
-        for label, target in sorted(run.data.targets.items())
-        if dict(run.data.targets) != dict(DEFAULT_TARGETS)
-    )
-    command = f"pneumoscope evaluate {options.name}{_places(options.manifest_names)} --split {split}{labels}"
-    evaluations = []
-    for summary in summarise(scores, thresholds):
-        sources = (pooled or ()) if summary.group == POOLED else (summary.group,)
-        chosen = "".join(f" --source {source}" for source in sources)
-        evaluations.append(card_evaluation(summary, f"{summary.group}:{split}", command + chosen))
-    return evaluations
-
-
-def _places(manifests: Sequence[str]) -> str:
-    """Where the films lie, as options of a command: by name where there is one manifest, else by number."""
-    if len(manifests) == 1:
-        return f" --manifest {manifests[0]} --root ROOT"
-    return "".join(
-        f" --manifest MANIFEST{number} --root ROOT{number}" for number in range(1, len(manifests) + 1)
-    )

@@ -34,6 +34,7 @@ def render_model_card(card: Card) -> str:
     """
     sections = (
         _details(card),
+        _lower_precision(card),
         _use(card),
         _operating_points(card),
         _evaluations(card.evaluations),
@@ -72,6 +73,39 @@ def _details(card: Card) -> str:
         ("Code revision", f"`{card.code_revision}`"),
     ]
     return f"# {card.name}\n\n{markdown_table(('', ''), rows)}"
+
+
+def _lower_precision(card: Card) -> str:
+    loss = card.lower_precision
+    if loss is None:
+        return ""
+    arithmetic = {"int8": "8-bit integers in most layers", "bf16": "16-bit floating point (bfloat16)"}
+    ranges = f"; ranges from {loss.calibrated_on}" if loss.calibrated_on else ""
+    rows = [
+        *(
+            (f"AUC on {name}", f"{before:.4f}", f"{loss.auc_change[name]:+.5f}")
+            for name, before in loss.auc.items()
+        ),
+        ("Logit", "-", f"at most {loss.largest_logit_change:.3f}, rms {loss.rms_logit_change:.3f}"),
+        *(
+            (f"Findings at {name}", loss.films, f"{count} changed")
+            for name, count in loss.findings_changed.items()
+        ),
+        (
+            "Map",
+            "-",
+            f"{loss.rms_map_change:.1%} of its size, at most {loss.largest_map_change:.2f} logits in a cell",
+        ),
+        ("Maps with the same hottest cell", loss.films, f"{loss.same_hottest_cell:.1%}"),
+    ]
+    return (
+        "## Lower precision\n\n"
+        f"This is {loss.made_from} (SHA-256 `{loss.made_from_sha256}`) computing with "
+        f"{arithmetic[loss.arithmetic]}{ranges}. Temperature and thresholds are the same. Both scored "
+        f"{loss.films} films ({loss.split}). No film whose exact probability is farther than "
+        f"{loss.margin:.3f} from a threshold changed its finding there.\n\n"
+        f"{markdown_table(('', 'exact', 'change'), rows)}"
+    )
 
 
 def _use(card: Card) -> str:

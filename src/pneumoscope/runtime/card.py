@@ -14,6 +14,7 @@ __all__ = [
     "Curve",
     "Estimate",
     "Evaluation",
+    "LowerPrecision",
     "OperatingPoint",
     "OperatingPointName",
 ]
@@ -82,6 +83,45 @@ class Evaluation(_Record):
     command: str
 
 
+class LowerPrecision(_Record):
+    """How far a bundle in lower precision departs from the exact one that it was made from, film by film.
+
+    Attributes:
+        arithmetic: "int8": most layers compute with 8-bit integers, which the network says itself; "bf16":
+            16-bit floating point, which is asked of OpenVINO and which not every processor has.
+        made_from: name and version of the exact bundle.
+        made_from_sha256: of it.
+        calibrated_on: films that the integers' ranges come from; empty where there are none.
+        split: films that both scored.
+        films: how many.
+        auc: by source, what the exact bundle reached on them.
+        auc_change: by source, what this one reached less that.
+        largest_logit_change: of any film.
+        rms_logit_change: root of the mean square over films.
+        findings_changed: films whose finding is another one, at each operating point.
+        margin: none of these films' exact probabilities lies farther from the threshold.
+        largest_map_change: of any cell of any map, logit units.
+        rms_map_change: over all cells, as a share of the exact maps' own root mean square.
+        same_hottest_cell: share of maps whose hottest cell is the same.
+    """
+
+    arithmetic: Literal["int8", "bf16"]
+    made_from: str
+    made_from_sha256: str
+    calibrated_on: str = ""
+    split: str
+    films: int
+    auc: dict[str, float]
+    auc_change: dict[str, float]
+    largest_logit_change: float
+    rms_logit_change: float
+    findings_changed: dict[OperatingPointName, int]
+    margin: float
+    largest_map_change: float
+    rms_map_change: float
+    same_hottest_cell: float
+
+
 class Card(_Record):
     """Everything a bundle says about itself.
 
@@ -108,6 +148,7 @@ class Card(_Record):
         training_runs: that the weights come from; an ensemble has several.
         cohorts: who is on the films, by source and split.
         source_flows: what became of every file of the data sets.
+        lower_precision: what it lost, where it is another bundle in lower precision, else None.
         created: ISO date.
     """
 
@@ -133,4 +174,10 @@ class Card(_Record):
     training_runs: tuple[TrainingRun, ...] = ()
     cohorts: tuple[Cohort, ...] = ()
     source_flows: tuple[SourceFlow, ...] = ()
+    lower_precision: LowerPrecision | None = None
     created: str
+
+    @property
+    def arithmetic(self) -> str:
+        """In which the network computes: "fp32", "int8" or "bf16"."""
+        return "fp32" if self.lower_precision is None else self.lower_precision.arithmetic

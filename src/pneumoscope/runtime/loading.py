@@ -1,15 +1,14 @@
 """From the name of a bundle to a predictor, by the shortest way: the start of nearly every run."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pneumoscope.runtime.bundle_files import BundleFiles, find_bundle, read_files
-from pneumoscope.runtime.session import load_network
+from pneumoscope.runtime.session import Network, load_network
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
     from pneumoscope.runtime.predictor import Predictor
 
 __all__ = ["load"]
@@ -44,6 +43,15 @@ def load(
     )
 
 
-def _read_network(directory: Path, threads: int) -> "tuple[BundleFiles, InferenceSession]":
+def _read_network(directory: Path, threads: int) -> tuple[BundleFiles, Network]:
     files = read_files(directory)
-    return files, load_network(files.contents["model.onnx"], directory, threads)
+    arithmetic = _arithmetic(files.contents["card.json"])
+    return files, load_network(files.contents["model.onnx"], directory, threads, arithmetic)
+
+
+def _arithmetic(card: bytes) -> str:
+    """What `Card.arithmetic` will say; what else is wrong with a card is said when it is understood."""
+    try:
+        return str(json.loads(card)["lower_precision"]["arithmetic"])
+    except (ValueError, TypeError, KeyError):
+        return "fp32"

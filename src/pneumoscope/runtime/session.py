@@ -1,26 +1,43 @@
-"""The network of a bundle as an onnxruntime session, its inputs and outputs checked against the contract."""
+"""The network of a bundle, loaded, its inputs and outputs checked against the contract."""
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pneumoscope.errors import BundleError
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    import numpy as np
+    from numpy.typing import NDArray
 
     from pneumoscope.runtime.bundle import Bundle
 
-__all__ = ["check_session", "load_network", "open_session"]
+__all__ = ["Network", "check_session", "keep_quiet", "load_network", "open_session"]
 
 _FLOAT = "tensor(float)"
 _FATAL = 4  # severity; errors arrive as exceptions, and warnings about graphs are no news to the user
 
 
-def open_session(bundle: "Bundle", threads: int = 1) -> "InferenceSession":
-    """Load the network of a bundle on the CPU.
+class Network(Protocol):
+    """What computes: onnxruntime's `InferenceSession`, or what stands for it in another arithmetic.
 
-    `InferenceSession.run` may be called from several threads at once.
+    `run` may be called from several threads at once.
+    """
+
+    def run(
+        self, output_names: list[str], feeds: "dict[str, NDArray[np.float32]]"
+    ) -> "list[NDArray[np.float32]]":
+        """Values of the named outputs."""
+
+    def get_inputs(self) -> list[Any]:
+        """Name, type and shape of each."""
+
+    def get_outputs(self) -> list[Any]:
+        """Name, type and shape of each."""
+
+
+def open_session(bundle: "Bundle", threads: int = 1) -> Network:
+    """Load the network of a bundle on the CPU, in the arithmetic that its card states.
 
     Args:
         bundle: as verified.
@@ -29,23 +46,29 @@ def open_session(bundle: "Bundle", threads: int = 1) -> "InferenceSession":
     Raises:
         BundleError: as `load_network` and `check_session` raise it.
     """
-    session = load_network(bundle.onnx, bundle.directory, threads)
+    session = load_network(bundle.onnx, bundle.directory, threads, bundle.card.arithmetic)
     check_session(session, bundle)
     return session
 
 
-def load_network(onnx: bytes, directory: Path, threads: int = 1) -> "InferenceSession":
+def load_network(onnx: bytes, directory: Path, threads: int = 1, arithmetic: str = "fp32") -> Network:
     """Load a network, whatever its inputs and outputs; other threads go on meanwhile.
 
     Args:
         onnx: the serialised network, as verified.
         directory: of its bundle.
         threads: threads that share one film's arithmetic.
+        arithmetic: that it was measured in; "bf16" is not in the file and is asked of OpenVINO.
 
     Raises:
-        BundleError: onnxruntime cannot load it.
+        BundleError: it cannot be loaded, or this processor does not have that arithmetic.
+        MissingExtraError: openvino is needed for it and is not installed.
     """
-    _say_nothing_to_anybody()
+    if arithmetic == "bf16":
+        from pneumoscope.runtime.openvino_network import OpenVinoNetwork
+
+        return OpenVinoNetwork(onnx, directory / "model.onnx", threads)
+    keep_quiet()
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -60,7 +83,7 @@ def load_network(onnx: bytes, directory: Path, threads: int = 1) -> "InferenceSe
     # where no hash has covered them. No file lies below another file.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path))
     try:
-        return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+        session: Network = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     except (
         state.Fail,
         state.InvalidArgument,
@@ -69,9 +92,10 @@ def load_network(onnx: bytes, directory: Path, threads: int = 1) -> "InferenceSe
         state.NotImplemented,
     ) as error:
         raise BundleError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
+    return session
 
 
-def check_session(session: "InferenceSession", bundle: "Bundle") -> None:
+def check_session(session: Network, bundle: "Bundle") -> None:
     """Compare a network's inputs and outputs with the contract.
 
     Raises:
@@ -84,7 +108,7 @@ def check_session(session: "InferenceSession", bundle: "Bundle") -> None:
     _check(path, "output", session.get_outputs(), {"logit": ("batch",), "cam": ("batch", "height", "width")})
 
 
-def _say_nothing_to_anybody() -> None:
+def keep_quiet() -> None:
     """Before onnxruntime is imported: keep it from telling its maker about our sessions.
 
     Its official builds for Linux and macOS send events over the network from version 1.29 on, and keep an
