@@ -46,9 +46,7 @@ class OpenVinoNetwork:
     def __init__(self, onnx: bytes, path: Path, threads: int = 1) -> None:
         openvino = _import_openvino()
         if _NAMES_A_FILE in onnx:
-            raise BundleError(
-                f"{path} names files for its weights, which no hash covers: export it again"
-            )
+            raise BundleError(f"{path} names files for its weights, which no hash covers: export it again")
         core = openvino.Core()
         if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise BundleError(
