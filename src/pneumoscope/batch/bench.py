@@ -99,7 +99,7 @@ def spread_sample(films: Sequence[str], most: int) -> list[str]:
     """At most so many films, evenly spread over the list.
 
     >>> spread_sample("abcdefgh", 3)
-    ['a', 'd', 'g']
+    ['a', 'c', 'f']
     """
     step = max(1.0, len(films) / most)
     return [films[int(number * step)] for number in range(min(len(films), most))]
