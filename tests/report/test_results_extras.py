@@ -15,7 +15,6 @@ STRESS = {
     "difference": _estimate(-0.3),
     "sure_before": _estimate(0.4),
     "sure_after": _estimate(0.1),
-    "refused": 0.5,
 }
 BASELINE = {
     "group": "all",
@@ -45,23 +44,29 @@ MAP = {
 
 
 def _extras(**changes):
-    return {"entry": "one", "stress": [], "baselines": [], "map": None, **changes}
+    return {"entry": "one", "stress": None, "map": None, **changes}
+
+
+def _stress(changes=(), baselines=()):
+    return {"negative": ["NORMAL", "OTHER"], "changes": list(changes), "baselines": list(baselines)}
 
 
 def test_nothing_asked_gives_nothing():
     assert render_extras(_extras(), "One") == ""
+    assert render_extras(_extras(stress=_stress()), "One") == ""
 
 
 def test_a_stress_test_is_a_table():
-    text = render_extras(_extras(stress=[STRESS]), "One")
+    text = render_extras(_extras(stress=_stress([STRESS])), "One")
     assert text.startswith("## Films changed: One")
+    assert "Negatives are films labelled NORMAL or OTHER." in text
     assert (
         "| all | Lungs blacked out | 1,500 | 0.900 (0.890 to 0.910) | - | -0.300 (-0.310 to -0.290) |" in text
     )
 
 
 def test_baselines_stand_beside_the_network():
-    text = render_extras(_extras(baselines=[BASELINE]), "One")
+    text = render_extras(_extras(stress=_stress(baselines=[BASELINE])), "One")
     assert "| The border | 1,500 | 0.600 (0.590 to 0.610) | 0.900 (0.890 to 0.910) | 0.300" in text
 
 

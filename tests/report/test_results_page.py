@@ -75,7 +75,7 @@ TOLD = {
         | {"group": "east", "reference": _row("one", 0.5), "difference": {"auc": _estimate(-0.06)}}
     ],
     "left_out_note": "Some of it is elsewhere.",
-    "extras": [{"entry": "one", "stress": [], "baselines": [], "map": None}],
+    "extras": [{"entry": "one", "stress": None, "map": None}],
     "missing": ["Third: not trained yet"],
     "commands": {"one": ["pneumoscope train a.yaml", "pneumoscope export b"]},
 }

@@ -30,9 +30,12 @@ def render_extras(extras: Told, title: str) -> str:
         extras: its entry of `extras` in what is gathered.
         title: of the network.
     """
-    sections = (_stress(extras["stress"], title), _baselines(extras["baselines"], title))
-    tested = "" if extras["map"] is None else _map(extras["map"], title)
-    return "\n\n".join(section for section in (*sections, tested) if section)
+    sections = []
+    if extras["stress"] is not None:
+        sections += [_changes(extras["stress"], title), _baselines(extras["stress"], title)]
+    if extras["map"] is not None:
+        sections.append(_map(extras["map"], title))
+    return "\n\n".join(section for section in sections if section)
 
 
 def _interval(estimate: Told | None) -> str:
@@ -41,8 +44,12 @@ def _interval(estimate: Told | None) -> str:
     return estimate_text(estimate["value"], estimate["low"], estimate["high"])
 
 
-def _stress(rows: list[Told], title: str) -> str:
-    if not rows:
+def _negatives(told: Told) -> str:
+    return f"Negatives are films labelled {' or '.join(told['negative'])}."
+
+
+def _changes(told: Told, title: str) -> str:
+    if not told["changes"]:
         return ""
     head = (
         "films of",
@@ -61,17 +68,17 @@ def _stress(rows: list[Told], title: str) -> str:
             f"{row['films']:,}",
             *(_interval(row[key]) for key in ("before", "after", "difference", "sure_before", "sure_after")),
         )
-        for row in rows
+        for row in told["changes"]
     ]
     return (
         f"## Films changed: {title}\n\nOther geometry must not move the AUC, missing evidence must. Sureness "
-        "is the mean distance of the probability from the share of pneumonia among the films. All that "
-        f"is not pneumonia counts as negative here.\n\n{markdown_table(head, lines)}"
+        "is the mean distance of the probability from the share of pneumonia among the films. "
+        f"{_negatives(told)}\n\n{markdown_table(head, lines)}"
     )
 
 
-def _baselines(rows: list[Told], title: str) -> str:
-    if not rows:
+def _baselines(told: Told, title: str) -> str:
+    if not told["baselines"]:
         return ""
     head = ("films of", "seen", "films", "AUC of that", "AUC of the network", "difference")
     lines = [
@@ -81,12 +88,11 @@ def _baselines(rows: list[Told], title: str) -> str:
             f"{row['films']:,}",
             *(_interval(row[key]) for key in ("auc", "model", "difference")),
         )
-        for row in rows
+        for row in told["baselines"]
     ]
     return (
         f"## Without seeing the disease: {title}\n\nWhat a simple classifier reaches that sees one thing "
-        "which is no disease. Everything that is not pneumonia counts as negative here.\n\n"
-        f"{markdown_table(head, lines)}"
+        f"which is no disease. {_negatives(told)}\n\n{markdown_table(head, lines)}"
     )
 
 

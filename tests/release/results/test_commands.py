@@ -20,7 +20,14 @@ PLAN = Plan.model_validate(
         "budgets": {"small": ["seed=1"]},
         "groups": [{"name": "all"}, {"name": "others", "negatives": ["OTHER"]}],
         "ladder": [
-            {"name": "one", "title": "1", "recipe": "r.yaml", "budget": "small", "maps": ["--seeds", "3"]},
+            {
+                "name": "one",
+                "title": "1",
+                "recipe": "r.yaml",
+                "budget": "small",
+                "maps": ["--seeds", "3"],
+                "stress": ["--baselines", "{runs}/a"],
+            },
             {"name": "two", "title": "2", "recipe": "r.yaml", "manifests": ["pool", "made"], "shipped": True},
             {"name": "both", "title": "3", "members": ["one", "two"], "export": ["--guard", "{runs}/g.json"]},
         ],
@@ -45,6 +52,8 @@ def test_the_way_from_films_to_figures_is_complete():
         "mkdir -p runs/evaluations",
         f"pneumoscope evaluate runs/bundles/one {POOL} --split test --negative NORMAL --negative OTHER "
         f"{figures}",
+        f"pneumoscope evaluate runs/bundles/one {POOL} --split test --baselines runs/a "
+        "--out runs/evaluations/one-test-stress.json",
         f"pneumoscope evaluate-map runs/bundles/one {POOL} --split test --run runs/one --seeds 3 "
         "--out runs/evaluations/one-test-map.json",
     ]
@@ -85,6 +94,8 @@ def test_what_is_there_is_not_made_again(tmp_path):
     assert _commands("one", places, missing=True) == everything[3:]
     (tmp_path / "evaluations" / "one-test.csv").touch()
     assert _commands("one", places, missing=True) == everything[5:]
+    (tmp_path / "evaluations" / "one-test-stress.json").touch()
+    assert _commands("one", places, missing=True) == everything[6:]
     (tmp_path / "evaluations" / "one-test-map.json").touch()
     assert _commands("one", places, missing=True) == []
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from pneumoscope.errors import DataError
-from pneumoscope.release.results.extras import baselines_of, map_of, stress_of
+from pneumoscope.release.results.extras import map_of, stress_of
 
 
 def _estimate(value):
@@ -23,30 +23,29 @@ STRESS = {
 BASELINE = {"group": "all", "title": "The border", "films": 9, "auc": _estimate(0.6), "model": _estimate(0.9)}
 
 
-def test_a_stress_test_is_read():
-    first, second = stress_of({"stress": [STRESS | {"difference": each} for each in (DIFFERENCE, None)]})
-    assert (first["group"], first["title"], first["films"], first["refused"]) == ("all", "Padded", 9, 0.25)
+def _stress_json():
+    return {
+        "sha256": "a",
+        "films_of": {"split": "test", "negative": ["NORMAL"]},
+        "stress": [STRESS | {"difference": each} for each in (DIFFERENCE, None)],
+        "baselines": [BASELINE | {"difference": DIFFERENCE}],
+    }
+
+
+def test_a_stress_test_is_read(tmp_path):
+    path = tmp_path / "stress.json"
+    assert stress_of(path, "a") is None
+    path.write_text(json.dumps(_stress_json()))
+    told = stress_of(path, "a")
+    first, second = told["changes"]
+    assert (first["group"], first["title"], first["films"]) == ("all", "Padded", 9)
     assert first["difference"]["value"] == -0.01
     assert (first["after"]["value"], first["sure_after"]["value"]) == (0.9, 0.4)
     assert second["difference"] is None
-
-
-def test_baselines_are_read():
-    (row,) = baselines_of({"baselines": [BASELINE | {"difference": DIFFERENCE}]})
+    (row,) = told["baselines"]
     assert (row["title"], row["auc"]["value"], row["model"]["value"]) == ("The border", 0.6, 0.9)
     assert row["difference"]["value"] == -0.01
-
-
-@pytest.mark.parametrize("read", [stress_of, baselines_of])
-@pytest.mark.parametrize("told", [{}, {"stress": None, "baselines": []}])
-def test_what_was_not_asked_for_is_empty(read, told):
-    assert read(told) == []
-
-
-@pytest.mark.parametrize("read", [stress_of, baselines_of])
-def test_another_form_is_an_error(read):
-    with pytest.raises(DataError, match="not of this version"):
-        read({"stress": [{"group": "all"}], "baselines": [3]})
+    assert told["negative"] == ["NORMAL"]
 
 
 def _map_json():
@@ -80,7 +79,8 @@ def test_a_test_of_the_map_is_read(tmp_path):
         ('{"sha256": "a"}', "not of this version"),
     ],
 )
-def test_a_damaged_test_of_the_map_is_named(tmp_path, text, message):
-    (tmp_path / "map.json").write_text(text)
-    with pytest.raises(DataError, match=message):
-        map_of(tmp_path / "map.json", "a")
+@pytest.mark.parametrize("read", [stress_of, map_of])
+def test_a_damaged_file_is_named(tmp_path, read, text, message):
+    (tmp_path / "told.json").write_text(text)
+    with pytest.raises(DataError, match=rf"told\.json .*{message}"):
+        read(tmp_path / "told.json", "a")

@@ -255,14 +255,15 @@ def test_a_run_on_all_sources_leaves_none_out(left_out):
     assert any("names no data.sources" in sentence for sentence in left_out.gather()["missing"])
 
 
-def test_a_map_that_was_asked_for_and_not_tested_is_named(both):
-    both.plan["ladder"] = [{**BASE["ladder"][0], "maps": []}, BASE["ladder"][1]]
+def test_tests_that_were_asked_for_and_not_made_are_named(both):
+    both.plan["ladder"] = [{**BASE["ladder"][0], "maps": [], "stress": []}, BASE["ladder"][1]]
     told = both.gather()
-    assert told["missing"] == ["First: its map was not tested"]
-    assert [extras["map"] for extras in told["extras"]] == [None, None]
+    assert told["missing"] == ["First: it was not put to stress", "First: its map was not tested"]
+    assert told["extras"] == [{"entry": name, "stress": None, "map": None} for name in ("one", "two")]
+    both.plan["ladder"][0].pop("stress")
     (both.places.runs / "evaluations" / "one-test-map.json").write_text('{"sha256": "0"}')
     assert both.gather()["missing"] == [
-        "First: evaluations/one-test-map.json is of another bundle: run pneumoscope evaluate-map again"
+        "First: evaluations/one-test-map.json is of another bundle: measure again"
     ]
 
 

@@ -76,7 +76,7 @@ def test_members_and_changes_are_found(file):
         ({"reference": "two"}, "there is no entry 'two'"),
         ({"manifests": {"pond": POOL}}, "must be one called 'pool'"),
         ({"manifests": {"pool": POOL | {"command": "make {there}"}}}, "may stand in braces"),
-        ({"ladder": [ENTRY | {"evaluate": ["--lungs", "{there}"]}]}, "may stand in braces"),
+        ({"ladder": [ENTRY | {"stress": ["--lungs", "{there}"]}]}, "may stand in braces"),
         ({"operating_point": "best"}, "operating_point"),
     ],
 )

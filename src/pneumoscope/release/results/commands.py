@@ -41,6 +41,10 @@ class Places:
         """The score of every film, as CSV."""
         return self.evaluation(entry, split).with_suffix(".csv")
 
+    def stress_test(self, entry: Entry, split: str) -> Path:
+        """Figures of changed films and of baselines that do not see, as JSON."""
+        return self.runs / "evaluations" / f"{entry.name}-{split}-stress.json"
+
     def map_test(self, entry: Entry, split: str) -> Path:
         """Figures of its evidence map, as JSON."""
         return self.runs / "evaluations" / f"{entry.name}-{split}-map.json"
@@ -89,7 +93,13 @@ class Places:
         words += [*self.manifest_options(plan, ("pool",)), "--split", plan.split]
         words += [word for label in negatives for word in ("--negative", label)]
         out, scores = self.evaluation(entry, plan.split), self.scores(entry, plan.split)
-        words += [*self._filled(entry.evaluate), "--out", str(out), "--scores", str(scores)]
+        return shlex.join([*words, "--out", str(out), "--scores", str(scores)])
+
+    def stress_command(self, plan: Plan, entry: Entry, shipped: str) -> str:
+        """Measures its bundle again, on films changed, beside baselines, as the plan's options say."""
+        words = ["pneumoscope", "evaluate", self._measured(entry, shipped)]
+        words += [*self.manifest_options(plan, ("pool",)), "--split", plan.split]
+        words += [*self._filled(entry.stress or ()), "--out", str(self.stress_test(entry, plan.split))]
         return shlex.join(words)
 
     def map_command(self, plan: Plan, entry: Entry, shipped: str) -> str:
@@ -125,6 +135,8 @@ class Places:
         if not (missing and all(path.is_file() for path in wanted)):
             yield shlex.join(["mkdir", "-p", str(wanted[0].parent)])
             yield self.evaluate_command(plan, entry, shipped)
+        if entry.stress is not None and not (missing and self.stress_test(entry, plan.split).is_file()):
+            yield self.stress_command(plan, entry, shipped)
         if entry.maps is not None and not (missing and self.map_test(entry, plan.split).is_file()):
             yield self.map_command(plan, entry, shipped)
 

@@ -1,73 +1,27 @@
 """What evaluations tell beside their figures: stress tests, baselines that do not see, tests of the map."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pneumoscope.errors import DataError
 
-__all__ = ["baselines_of", "map_of", "stress_of"]
-
-Told = Mapping[str, Any]
+__all__ = ["map_of", "stress_of"]
 
 
-def _picked(told: Any, where: str, pick: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    """What is wanted of a record.
-
-    Raises:
-        DataError: it has another form than this version writes.
-    """
-    try:
-        return pick(told)
-    except (KeyError, TypeError, IndexError) as error:
-        raise DataError(f"{where} is not of this version ({error!r}): measure again") from error
-
-
-def stress_of(told: Told) -> list[dict[str, Any]]:
-    """Rows of an evaluation's stress test; none where it was not asked for.
+def stress_of(path: Path, sha256: str) -> dict[str, Any] | None:
+    """What `pneumoscope evaluate --stress --baselines DIR --out` wrote; None where there is no such file.
 
     Args:
-        told: JSON of the evaluation.
+        path: of the JSON.
+        sha256: of the bundle that figures are shown of.
 
     Raises:
-        DataError: it has another form than this version writes.
+        DataError: it is no JSON, of another form than this version writes, or of another bundle.
     """
-
-    def pick(row: Any) -> dict[str, Any]:
-        return {
-            "group": row["group"],
-            "title": row["title"],
-            "kind": row["kind"],
-            "films": row["films"],
-            "before": row["before"]["auc"],
-            "after": row["after"]["auc"],
-            "difference": None if row["difference"] is None else row["difference"]["difference"],
-            "sure_before": row["before"]["distance"],
-            "sure_after": row["after"]["distance"],
-            "refused": row["after"]["refused"],
-        }
-
-    return [_picked(row, "the stress test", pick) for row in told.get("stress") or ()]
-
-
-def baselines_of(told: Told) -> list[dict[str, Any]]:
-    """Rows of what an evaluation reached without seeing the disease; none where it was not asked for.
-
-    Args:
-        told: JSON of the evaluation.
-
-    Raises:
-        DataError: it has another form than this version writes.
-    """
-
-    def pick(row: Any) -> dict[str, Any]:
-        return {
-            **{key: row[key] for key in ("group", "title", "films", "auc", "model")},
-            "difference": row["difference"]["difference"],
-        }
-
-    return [_picked(row, "the baselines", pick) for row in told.get("baselines") or ()]
+    told = _of_bundle(path, sha256)
+    return None if told is None else _picked(told, str(path), _stress)
 
 
 def map_of(path: Path, sha256: str) -> dict[str, Any] | None:
@@ -78,8 +32,14 @@ def map_of(path: Path, sha256: str) -> dict[str, Any] | None:
         sha256: of the bundle that figures are shown of.
 
     Raises:
-        DataError: it is no JSON, of another form than this version writes, or of another bundle.
+        DataError: as `stress_of`.
     """
+    told = _of_bundle(path, sha256)
+    return None if told is None else _picked(told, str(path), _map)
+
+
+def _of_bundle(path: Path, sha256: str) -> Any:
+    """A JSON object that names this bundle, None where there is no file."""
     if not path.is_file():
         return None
     try:
@@ -87,8 +47,44 @@ def map_of(path: Path, sha256: str) -> dict[str, Any] | None:
     except ValueError as error:
         raise DataError(f"{path} is no JSON: {error}") from error
     if not isinstance(told, dict) or told.get("sha256") != sha256:
-        raise DataError(f"{path} is of another bundle: run pneumoscope evaluate-map again")
-    return _picked(told, str(path), _map)
+        raise DataError(f"{path} is of another bundle: measure again")
+    return told
+
+
+def _picked(told: Any, where: str, pick: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """What is wanted of a JSON object.
+
+    Raises:
+        DataError: it has another form than this version writes.
+    """
+    try:
+        return pick(told)
+    except (KeyError, TypeError, IndexError) as error:
+        raise DataError(f"{where} is not of this version ({error!r}): measure again") from error
+
+
+def _stress(told: Any) -> dict[str, Any]:
+    return {
+        "negative": list(told["films_of"]["negative"]),
+        "changes": [
+            {
+                **{key: row[key] for key in ("group", "title", "kind", "films")},
+                "before": row["before"]["auc"],
+                "after": row["after"]["auc"],
+                "difference": None if row["difference"] is None else row["difference"]["difference"],
+                "sure_before": row["before"]["distance"],
+                "sure_after": row["after"]["distance"],
+            }
+            for row in told["stress"]
+        ],
+        "baselines": [
+            {
+                **{key: row[key] for key in ("group", "title", "films", "auc", "model")},
+                "difference": row["difference"]["difference"],
+            }
+            for row in told["baselines"]
+        ],
+    }
 
 
 def _map(told: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pneumoscope.data.transplant import SUFFIX
 from pneumoscope.errors import BundleError, DataError
 from pneumoscope.evaluation.summary import GroupSummary
 from pneumoscope.release.results.commands import Places
-from pneumoscope.release.results.extras import baselines_of, map_of, stress_of
+from pneumoscope.release.results.extras import map_of, stress_of
 from pneumoscope.release.results.films import Measured, compare, group_figures, in_group, read_measured
 from pneumoscope.release.results.plan import Entry, Group, Plan
 from pneumoscope.release.results.runs import RunRecord, differing_keys, made_of, read_run
@@ -133,7 +133,7 @@ class _Gathering:
         """Read a run; whether there is one."""
         if entry.name in self.runs or entry.recipe is None:
             return True
-        if not self.places.run(entry).is_dir():
+        if not (self.places.run(entry) / "run.json").is_file():
             if entry.shipped:
                 self._miss(entry, "its run is not at hand, so that its cost is not told")
             return False
@@ -223,18 +223,21 @@ class _Gathering:
         return None if result is None else comparison_of(*result)
 
     def extras(self, found: _Found) -> dict[str, Any]:
-        """What was asked of an entry beside its figures; what cannot be read is noted."""
-        told: dict[str, Any] = {"entry": found.entry.name, "stress": [], "baselines": [], "map": None}
-        path = self.places.map_test(found.entry, self.plan.split)
-        try:
-            told["stress"] = stress_of(found.measured.told)
-            told["baselines"] = baselines_of(found.measured.told)
-            told["map"] = map_of(path, found.measured.sha256)
-        except DataError as error:
-            self._miss(found.entry, str(error))
-            return told
-        if found.entry.maps is not None and told["map"] is None:
-            self._miss(found.entry, "its map was not tested")
+        """What was asked of an entry beside its figures; what is not there or cannot be read is noted."""
+        told: dict[str, Any] = {"entry": found.entry.name}
+        asked = (
+            ("stress", stress_of, self.places.stress_test, found.entry.stress, "it was not put to stress"),
+            ("map", map_of, self.places.map_test, found.entry.maps, "its map was not tested"),
+        )
+        for name, read, place, options, complaint in asked:
+            told[name] = None
+            try:
+                told[name] = read(place(found.entry, self.plan.split), found.measured.sha256)
+            except DataError as error:
+                self._miss(found.entry, str(error))
+            else:
+                if told[name] is None and options is not None:
+                    self._miss(found.entry, complaint)
         return told
 
     def left_out(self, ladder: Sequence[_Found], found: Sequence[_Found]) -> list[dict[str, Any]]:

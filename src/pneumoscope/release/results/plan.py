@@ -73,7 +73,7 @@ class Entry(_Section):
         members: names of the entries that an ensemble is made of.
         manifests: names of the manifests that it is trained on.
         export: further options of `pneumoscope export`; {runs} and {films} stand for folders, here and below.
-        evaluate: further options of `pneumoscope evaluate`, such as --stress.
+        stress: options of a second `pneumoscope evaluate`, such as --stress; None where there is none.
         maps: further options of `pneumoscope evaluate-map`; None where its map is not tested.
         shipped: what is measured is the shipped default; it is not exported again.
         without: sources that it has not been trained on, for the table of sources left out.
@@ -87,12 +87,12 @@ class Entry(_Section):
     members: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ("pool",)
     export: tuple[str, ...] = ()
-    evaluate: tuple[str, ...] = ()
+    stress: tuple[str, ...] | None = None
     maps: tuple[str, ...] | None = None
     shipped: bool = False
     without: tuple[str, ...] = ()
 
-    @field_validator("export", "evaluate", "maps")
+    @field_validator("export", "stress", "maps")
     @classmethod
     def _name_known_folders(cls, words: tuple[str, ...] | None) -> tuple[str, ...] | None:
         return None if words is None else tuple(map(_checked_braces, words))
