@@ -58,9 +58,10 @@ format: $(VENV)/installed ## Put every file into shape
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: $(VENV)/installed ## Run the benchmarks that need no films, on a quiet machine
+bench: $(VENV)/installed $(DEMO_VENV)/installed ## Run the benchmarks that need no films, on a quiet machine
 	@for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; \
 		$(VENV)/bin/python benchmarks/$$benchmark.py || exit 1; done
+	@echo "== cold_start"; $(DEMO_VENV)/bin/python benchmarks/cold_start.py
 
 bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the data sets under DATA=DIR
 	@test -d "$(DATA)" || { echo "name the folder of the data sets: make bundle DATA=DIR" >&2; exit 2; }
