@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumoscope.cli.progress import steps
-from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
     from pneumoscope.release.build import Release
@@ -78,6 +77,7 @@ def export(
     ] = None,
 ) -> None:
     """Make a bundle from a training run: export, check against torch, calibrate, measure, describe."""
+    from pneumoscope.cli.pairs import source_and_split
     from pneumoscope.data.joined import join_manifests
     from pneumoscope.data.sources import SOURCES
     from pneumoscope.image.guard import read_guard
@@ -87,7 +87,7 @@ def export(
     from pneumoscope.runtime.bundle import open_bundle, write_bundle
 
     keeper = None if guard is None else read_guard(guard)
-    pairs = tuple(_pair(text) for text in evaluate or ())
+    pairs = tuple(source_and_split(text) for text in evaluate or ())
     films = join_manifests(manifest, root)
     run = join_runs([open_run(directory) for directory in runs])
     options = ReleaseOptions(
@@ -108,13 +108,6 @@ def export(
     write_bundle(out, release.onnx, release.card, render_model_card(release.card), keeper)
     open_bundle(out)
     _say(release, out)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    source, colon, split = text.rpartition(":")
-    if not colon or not source or not split:
-        raise UsageError(f"--evaluate {text}: is not of the form SOURCE:SPLIT, such as kermany:test")
-    return source, split
 
 
 def _say(release: "Release", out: Path) -> None:
