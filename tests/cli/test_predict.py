@@ -123,7 +123,7 @@ def test_list_on_standard_input(run: Run, films: Path, tiny: Path, monkeypatch: 
     [
         ((), "nothing to do: name a film or a folder, or --sample"),
         (("films/empty",), "nothing to do: no films were found there"),
-        (("films", "--engine", "ray"), "ray"),
+        (("films", "--engine", "spark"), "spark"),
         (("films", "--format", "xml"), "xml"),
         (("films", "--operating-point", "0.5"), "0.5"),
         (("films", "--workers", "0"), "workers"),
