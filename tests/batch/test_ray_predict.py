@@ -248,5 +248,7 @@ def test_interruption_is_one_line_and_leaves_nothing_running(films: Path, scratc
         finally:
             watch.cancel()
     assert process.returncode == 130, said
-    done = 1 + len(records.splitlines())
-    assert said.decode() == f"interrupted: {done} of {17 * 300} films are done\n"
+    stated = re.fullmatch(rf"interrupted: (\d+) of {17 * 300} films are done\n", said.decode())
+    assert stated is not None, said
+    # The signal may come between a record and its being counted.
+    assert 1 + len(records.splitlines()) - int(stated[1]) in (0, 1)
