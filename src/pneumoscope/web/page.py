@@ -39,7 +39,7 @@ class Page(gr.Blocks):
         self.arrivals = Arrivals(settings)
         self.actions = Actions(predictor, self.arrivals, settings)
         with self:
-            self.layout_of_films = Layout(self.actions, settings, predictor.operating_point)
+            Layout(self.actions, settings, predictor.operating_point)
             self.unload(self._forget)
 
     def launch(self, *arguments: Any, **options: Any) -> Any:
@@ -62,9 +62,12 @@ class Page(gr.Blocks):
                 "openapi_url": None,
             },
         }
-        served = super().launch(*arguments, **(private | options))
+        shared = {"prevent_thread_lock": True} if options.get("share") else {}
+        served = super().launch(*arguments, **(private | options | shared))
         # Gradio would serve its scripts from another company's server to the visitors of a shared page.
         self.share = False
+        if shared and not options.get("prevent_thread_lock"):
+            self.block_thread()
         return served
 
     def _forget(self, request: gr.Request) -> None:
