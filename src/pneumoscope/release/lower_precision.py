@@ -27,7 +27,7 @@ from pneumoscope.runtime.predictor import Predictor
 from pneumoscope.runtime.session import load_network
 from pneumoscope.training.recipe import DataChoice
 
-__all__ = ["LowerOptions", "Lowered", "lower_bundle"]
+__all__ = ["LowerOptions", "Lowered", "lower_bundle", "trained_on"]
 
 Arithmetic = Literal["int8", "bf16"]
 Progress = Callable[[str, int, int], None]
@@ -113,7 +113,7 @@ def lower_bundle(
             "so that its validation films may have been trained on: give that manifest, or those, or "
             "--other-manifest to insist"
         )
-    data = _trained_on(bundle)
+    data = trained_on(bundle)
     sources = options.sources or data.sources
     network, calibrated_on = bundle.onnx, ""
     if options.arithmetic == "int8":
@@ -159,7 +159,7 @@ def lower_bundle(
     return Lowered(network, Card.model_validate(complete.model_dump()), loss)
 
 
-def _trained_on(bundle: Bundle) -> DataChoice:
+def trained_on(bundle: Bundle) -> DataChoice:
     """Sources and targets that it was trained on, as its card says; of an ensemble, those of the first."""
     recipe: Mapping[str, Any] = bundle.card.recipe
     if "ensemble" in recipe:
