@@ -189,16 +189,16 @@ def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uin
             return None
         low, high = 0.0, float(levels - 1)
     else:
-        foreground = counts.copy()
-        foreground[: int(present[-1] * _BACKGROUND_SHARE) + 1] = 0
+        foreground = np.where(present > int(present[-1] * _BACKGROUND_SHARE), counts[present], 0)
         cumulative = np.cumsum(foreground)
         targets = np.maximum(np.asarray(parameters.percentiles) / 100.0 * cumulative[-1], 1.0)
-        low, high = (float(level) for level in np.searchsorted(cumulative, targets))
+        low, high = (float(present[at]) for at in np.searchsorted(cumulative, targets))
         if high <= low:
             raise ValueError
-    table = np.clip((np.arange(levels) - low) * (255.0 / (high - low)), 0.0, 255.0)
-    grey: NDArray[np.uint8] = np.rint(table).astype(np.uint8)
-    return grey
+    # Of 65,536 values a film uses a few thousand; the others are not looked up.
+    table = np.zeros(levels, np.uint8)
+    table[present] = np.rint(np.clip((present - low) * (255.0 / (high - low)), 0.0, 255.0))
+    return table
 
 
 def make_plate(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray[np.uint8], Geometry]:
