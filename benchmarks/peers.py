@@ -212,8 +212,8 @@ def quotients(milliseconds: dict[str, list[float]]) -> dict[str, float]:
 def agreement(model: PooledClassifier, bundles: dict[str, Bundle], plates: Sequence[Plate]) -> dict[str, Any]:
     """How far our maps and scores lie from the peers', over all films.
 
-    grad-cam's map has no unit: it is clipped at zero and stretched to 0..1 per film, and for the comparison so
-    is ours. captum's is ours divided by the number of cells.
+    grad-cam's map has no unit: it is clipped at zero and stretched to 0..1 per film, and so is ours for the
+    comparison. captum's is ours divided by the number of cells.
     """
     explain = GradCAM(model=OneUnit(model), target_layers=[model.features])
     layer = LayerGradCam(OneUnit(model), model.features)
