@@ -172,7 +172,12 @@ def test_pretrained_weights_where_there_are_none() -> None:
 
 
 def test_options_are_those_of_the_builder() -> None:
-    assert model_options("efficientnet_lite0") == {"dropout": 0.2, "drop_path": 0.0, "output_stride": 32}
+    assert model_options("efficientnet_lite0") == {
+        "dropout": 0.2,
+        "drop_path": 0.0,
+        "output_stride": 32,
+        "fine_map": False,
+    }
 
 
 def test_pretrained_reaches_a_builder_that_has_weights(empty_place: str) -> None:

@@ -1,11 +1,11 @@
 """A network that ends in global average pooling and one linear unit, and the exact map it gives for free."""
 
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["PooledClassifier", "class_activation_map"]
+__all__ = ["HasEvidence", "PooledClassifier", "class_activation_map"]
 
 
 def class_activation_map(features: Tensor, weight: Tensor) -> Tensor:
@@ -27,6 +27,14 @@ def class_activation_map(features: Tensor, weight: Tensor) -> Tensor:
     """
     # Products and sums, not a convolution: autocast would round a convolution to bfloat16.
     return (features.float() * weight[:, None, None]).sum(dim=1)
+
+
+@runtime_checkable
+class HasEvidence(Protocol):
+    """Features that know a cheaper way to their class activation map than by themselves."""
+
+    def evidence(self, film: Tensor, weight: Tensor) -> Tensor:
+        """(B, 1, S, S) and (K,) to `class_activation_map` of the features, (B, h, w) float32."""
 
 
 class PooledClassifier(nn.Module):
@@ -90,9 +98,12 @@ class PooledClassifier(nn.Module):
             logit: (B,) float32.
             cam: (B, h, w) float32 in logit units, signed; its mean plus `bias` is the logit.
         """
-        features = cast(Tensor, self.features(film))  # (B, K, h, w)
-        if self.training:
-            kept = self.dropout(torch.ones(features.shape[:2], device=features.device))  # (B, K)
-            features = features.float() * kept[:, :, None, None]
-        cam = class_activation_map(features, self.weight)
+        if not self.training and isinstance(self.features, HasEvidence):
+            cam = self.features.evidence(film, self.weight)
+        else:
+            features = cast(Tensor, self.features(film))  # (B, K, h, w)
+            if self.training:
+                kept = self.dropout(torch.ones(features.shape[:2], device=features.device))  # (B, K)
+                features = features.float() * kept[:, :, None, None]
+            cam = class_activation_map(features, self.weight)
         return cam.mean(dim=(1, 2)) + self.bias, cam

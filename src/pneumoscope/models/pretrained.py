@@ -12,6 +12,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from torch import Tensor, nn
 
 from pneumoscope.errors import MissingExtraError, UsageError, WeightsError
+from pneumoscope.models.fine_map import FineFeatures
 from pneumoscope.models.pooled import PooledClassifier
 from pneumoscope.models.registry import PretrainedWeights, register, register_prefix
 
@@ -107,7 +108,12 @@ def published_lite0_weights() -> dict[str, Tensor]:
     ),
 )
 def efficientnet_lite0(
-    *, pretrained: bool = False, dropout: float = 0.2, drop_path: float = 0.0, output_stride: int = 32
+    *,
+    pretrained: bool = False,
+    dropout: float = 0.2,
+    drop_path: float = 0.0,
+    output_stride: int = 32,
+    fine_map: bool = False,
 ) -> PooledClassifier:
     """EfficientNet-Lite0 on one channel: 4.7 million parameters at 1,000 classes, 3.4 million here.
 
@@ -119,6 +125,7 @@ def efficientnet_lite0(
         dropout: before the head.
         drop_path: stochastic depth, rising linearly to this in the last block.
         output_stride: 32 gives a 7x7 map at 224; 16 gives 14x14 by dilation, from the same weights.
+        fine_map: 14x14 at 224 by `FineFeatures`, at the cost of 32.
     """
     model = _timm_classifier(
         "tf_efficientnet_lite0", False, dropout=dropout, drop_path=drop_path, output_stride=output_stride
@@ -128,7 +135,7 @@ def efficientnet_lite0(
         state["conv_stem.weight"] = state["conv_stem.weight"].sum(dim=1, keepdim=True)  # (32, 1, 3, 3)
         del state["classifier.weight"], state["classifier.bias"]
         model.features.load_state_dict(state, strict=True)
-    return model
+    return _with_fine_map(model, dropout) if fine_map else model
 
 
 @register(
@@ -183,6 +190,12 @@ def timm_model(
     return _timm_classifier(
         name, pretrained, dropout=dropout, drop_path=drop_path, output_stride=output_stride
     )
+
+
+def _with_fine_map(model: PooledClassifier, dropout: float) -> PooledClassifier:
+    """The same trunk under a map of twice the grid."""
+    features = FineFeatures(model.features)
+    return PooledClassifier(features, features.channels, dropout=dropout)
 
 
 def _timm_classifier(
