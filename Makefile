@@ -16,6 +16,7 @@ BENCHMARKS ?= near_duplicates end_to_end serving loader
 POOL := runs/pool/manifest.parquet
 TRAINING_FILMS = --manifest $(POOL) --root $(DATA) \
 	--manifest runs/transplants-adults/manifest.parquet --root runs/transplants-adults \
+	--manifest runs/transplants-portable/manifest.parquet --root runs/transplants-portable \
 	--manifest runs/transplants-children/manifest.parquet --root runs/transplants-children
 
 SOURCES := $(shell find src -type f -not -name '*.pyc' | sed 's/ /\\ /g')
@@ -68,13 +69,15 @@ bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the dat
 	$(VENV)/bin/pneumoscope data build --root $(DATA) --out runs/pool
 	$(VENV)/bin/pneumoscope data transplant --manifest $(POOL) --root $(DATA) --out runs/transplants-adults \
 		--donor rsna-lungs --donor covid19-radiography --most 3000
+	$(VENV)/bin/pneumoscope data transplant --manifest $(POOL) --root $(DATA) --out runs/transplants-portable \
+		--donor rsna-lungs --donor covid19-radiography --host-label PNEUMONIA --most 2000
 	$(VENV)/bin/pneumoscope data transplant --manifest $(POOL) --root $(DATA) --out runs/transplants-children \
 		--donor kermany --host kermany
 	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0.yaml $(TRAINING_FILMS) --resume
 	$(VENV)/bin/pneumoscope data guard --manifest $(POOL) --root $(DATA) --not-films $(DATA)/not-chest-xray \
 		--out runs/guard.json
 	$(VENV)/bin/pneumoscope export runs/pneumoscope-lite0 $(TRAINING_FILMS) --out runs/bundle --guard runs/guard.json \
-		--name pneumoscope-lite0 --version 0.2.0 \
+		--name pneumoscope-lite0 --version 0.3.0 \
 		$(addprefix --calibrate-source ,kermany kermany-original covid19-radiography) \
 		$(addprefix --evaluate ,$(addsuffix :test,kermany covid19-radiography rsna-lungs nih-chestxray14 all))
 

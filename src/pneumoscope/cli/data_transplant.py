@@ -24,8 +24,14 @@ def transplant(
         ),
     ] = None,
     host: Annotated[
-        str, typer.Option(metavar="NAME", help="Data set whose whole normal films they go into.")
+        str, typer.Option(metavar="NAME", help="Data set whose whole films they go into.")
     ] = "covid19-radiography",
+    host_label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL", help="Of the films that they go into; may be repeated.", show_default="NORMAL"
+        ),
+    ] = None,
     cut: Annotated[
         list[str] | None,
         typer.Option(
@@ -40,7 +46,7 @@ def transplant(
     seed: Annotated[int, typer.Option(help="Draws other hosts and other fillings.", min=0)] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core if not given.")] = None,
 ) -> None:
-    """Put the lungs of films into whole normal ones, so that nothing but the lungs tells the label.
+    """Put the lungs of films into other whole ones, so that nothing but the lungs tells the label.
 
     Only training films are used. Train on both: --manifest BUILT --root ROOT --manifest OUT --root OUT
     """
@@ -56,6 +62,7 @@ def transplant(
             donor_sources=donor or ["rsna-lungs", "covid19-radiography"],
             cut_sources=cut or ["rsna-lungs"],
             host_source=host,
+            host_labels=host_label or ["NORMAL"],
             copies=copies,
             most=most,
             seed=seed,

@@ -1,10 +1,11 @@
-"""Lungs of read films, put into other whole normal films.
+"""Lungs of read films, put into other whole films.
 
 Where a source gives opacities only as films cut to the lungs, and whole films only as normals, "whole" would
 mean "normal" to a model; where all films of a source are of one label, its style would mean that label. A
 transplant is a whole film whose lungs, label and boxes come from one film, and whose everything else comes
-from a normal one: positives, other diseases and normals alike are made so, and none can be told by its
-surroundings.
+from another one: positives, other diseases and normals alike are made so, and none can be told by its
+surroundings. Normal films are the plain choice of hosts; films of the ill as hosts teach that a portable
+film of a patient in bed, with tubes and folds, is not yet a pneumonia.
 """
 
 import zlib
@@ -55,6 +56,7 @@ def transplant_films(
     donor_sources: Sequence[str],
     cut_sources: Sequence[str] = ("rsna-lungs",),
     host_source: str,
+    host_labels: Sequence[str] = ("NORMAL",),
     copies: int = 1,
     most: int | None = None,
     seed: int = 0,
@@ -70,7 +72,9 @@ def transplant_films(
         donor_sources: whose lungs are taken: of every film that has a label.
         cut_sources: those of the donors whose films are black outside the lungs; `LungFinder` finds the lungs
             of others.
-        host_source: whose whole normal films they are put into.
+        host_source: whose whole films they are put into.
+        host_labels: of the films that may be hosts; nothing of their own lungs is left where `LungFinder`
+            sees them.
         copies: transplants per donor, into different hosts, never into itself.
         most: donors of one source and label, drawn at random; None for all.
         seed: of the choice of hosts, of grey scale and of filled opacities.
@@ -91,7 +95,7 @@ def transplant_films(
         if source not in known:
             raise UsageError(f"the manifest has no source {source!r}: it has {', '.join(known) or 'none'}")
     training = [row for row in rows if row.split == "train" and row.label]
-    hosts = [row for row in training if row.source == host_source and row.label == "NORMAL"]
+    hosts = [row for row in training if row.source == host_source and row.label in host_labels]
     donors = _drawn([row for row in training if row.source in donor_sources], most, seed)
     tasks = [_Look(root / row.path, row.source in cut_sources) for row in (*hosts, *donors)]
     with processes(workers) as each:
@@ -99,7 +103,8 @@ def transplant_films(
         fit_hosts = [index for index in range(len(hosts)) if lungs[index].share >= _SMALLEST_HOST]
         if not fit_hosts:
             raise DataError(
-                f"no normal training film of {host_source} shows lungs: transplants need whole films as hosts"
+                f"no training film of {host_source} labelled {' or '.join(host_labels)} shows lungs: "
+                "transplants need whole films as hosts"
             )
         fit_donors = [
             index for index in range(len(donors)) if lungs[len(hosts) + index].share >= _SMALLEST_DONOR
