@@ -6,7 +6,14 @@ from PIL import Image
 
 from generated import chest_like
 from pneumoscope.errors import RejectedFilmError
-from pneumoscope.image.appearance import APPEARANCE_LENGTH, VIEW_SIZE, appearance, exposure, film_view
+from pneumoscope.image.appearance import (
+    APPEARANCE_LENGTH,
+    VIEW_SIZE,
+    appearance,
+    exposure,
+    film_view,
+    view_and_exposure,
+)
 from pneumoscope.image.radiograph import Radiograph
 
 
@@ -85,3 +92,21 @@ def test_exposure_counts_the_ends_of_the_scale() -> None:
     assert used.black == pytest.approx(0.1, abs=0.01)
     assert used.contrast == pytest.approx(1.0)
     assert used.levels == 62
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_contrast_is_that_of_the_percentiles(dtype) -> None:
+    generator = np.random.default_rng(5)
+    for spread in (2, 40, 60_000):
+        pixels = generator.integers(3, min(spread + 4, np.iinfo(dtype).max), (151, 173)).astype(dtype)
+        low, high = np.percentile(pixels, (0.5, 99.5))
+        used = exposure(film(pixels))
+        assert used.contrast == pytest.approx((high - low) / np.iinfo(dtype).max, abs=1e-12)
+        assert used.levels == np.unique(pixels).size
+
+
+def test_view_and_exposure_are_found_together() -> None:
+    large = film(np.kron(chest_like(7), np.ones((3, 3), np.uint8)))
+    view, used = view_and_exposure(large)
+    np.testing.assert_array_equal(view, film_view(large))
+    assert used == exposure(large)

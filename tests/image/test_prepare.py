@@ -3,7 +3,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.ndimage import map_coordinates
@@ -288,3 +288,32 @@ def test_a_large_film_is_not_copied_in_wide_numbers(dtype):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 * film.pixels.size
+
+
+def plain_greys(pixels, low_percentile, high_percentile):
+    """The percentile scale worked out over the whole range of values, as its definition reads."""
+    counts = np.bincount(pixels.ravel(), minlength=np.iinfo(pixels.dtype).max + 1)
+    counts[: int(pixels.max() * 0.02) + 1] = 0
+    cumulative = np.cumsum(counts)
+    low, high = (
+        int(np.argmax(cumulative >= max(percentile / 100 * cumulative[-1], 1)))
+        for percentile in (low_percentile, high_percentile)
+    )
+    return np.rint(np.clip((pixels - float(low)) * (255.0 / (high - low)), 0, 255)).astype(np.uint8)
+
+
+@settings(settings.get_profile("prepare"))
+@given(st.integers(0, 2**32 - 1), st.sampled_from([np.uint8, np.uint16]), st.integers(3, 60_000))
+def test_greys_are_those_of_the_definition(seed, dtype, spread):
+    generator = np.random.default_rng(seed)
+    top = np.iinfo(dtype).max
+    film = generator.normal(0.4, 0.2, (64, 64)).clip(0, 1) * min(spread, top)
+    pixels = film.astype(dtype)
+    assume(plain_is_defined(pixels))
+    plate, _ = make_plate(read(pixels), parameters(size=64, intensity="percentile", percentiles=(0.5, 99.5)))
+    np.testing.assert_array_equal(plate, plain_greys(pixels, 0.5, 99.5))
+
+
+def plain_is_defined(pixels):
+    """More than one value lies above those that count as background."""
+    return np.unique(pixels[pixels > int(pixels.max() * 0.02)]).size > 1

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pneumoscope.errors import BundleError, RejectedFilmError
-from pneumoscope.image.appearance import APPEARANCE_LENGTH, Exposure, appearance, exposure, film_view
+from pneumoscope.image.appearance import APPEARANCE_LENGTH, Exposure, appearance, view_and_exposure
 from pneumoscope.image.radiograph import Radiograph
 
 __all__ = ["Array", "Guard", "GuardParameters", "Population", "Verdict", "read_guard"]
@@ -298,8 +298,8 @@ class Guard:
         Raises:
             RejectedFilmError: it is blank.
         """
-        verdict = self.judge(film_view(film))
-        used = exposure(film)
+        view, used = view_and_exposure(film)
+        verdict = self.judge(view)
         if verdict.cause is None:
             return replace(verdict, warnings=(*verdict.warnings, *self._outside(film, used)))
         return (
