@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import BundleError, MissingExtraError
 
-__all__ = ["OpenVinoNetwork", "Port"]
+__all__ = ["OpenVinoNetwork", "Port", "import_openvino"]
 
 # A string entry "location" of a TensorProto's external_data: field 1, 8 bytes long.
 # Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, StringStringEntryProto.
@@ -44,7 +44,7 @@ class OpenVinoNetwork:
     """
 
     def __init__(self, onnx: bytes, path: Path, threads: int = 1) -> None:
-        openvino = _import_openvino()
+        openvino = import_openvino()
         if _NAMES_A_FILE in onnx:
             raise BundleError(f"{path} names files for its weights, which no hash covers: export it again")
         core = openvino.Core()
@@ -100,8 +100,8 @@ class OpenVinoNetwork:
             self._free.put(request)
 
 
-def _import_openvino() -> Any:
-    """Import openvino without its messenger.
+def import_openvino() -> Any:
+    """The package openvino, imported without its messenger.
 
     On import, openvino reports to its maker through the package openvino_telemetry, and writes an identifier
     into the home folder; where that package is missing it has a stand-in that does nothing.
