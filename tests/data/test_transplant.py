@@ -156,6 +156,7 @@ def test_films_of_the_ill_may_be_hosts_too(made, tmp_path):
     films = make(sick, root, tmp_path, host_labels=("PNEUMONIA",))
     assert {host_of(pixels(tmp_path, film)) for film in films} == {0, 1}
     assert {film.label for film in films} == {"NORMAL", "PNEUMONIA"}, "the label is the donor's"
+    assert {film.path.partition("/")[0] for film in films} == {"films-in-pneumonia"}
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])

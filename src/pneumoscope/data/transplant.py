@@ -68,7 +68,8 @@ def transplant_films(
     Args:
         rows: of a built manifest; only those of split "train" are used.
         root: that their paths are relative to.
-        out: gets films/*.png and manifest.parquet, whose paths are relative to it.
+        out: gets films/*.png and manifest.parquet, whose paths are relative to it; with other hosts than normal
+            ones the folder says so, as manifests that are joined must have no path in common.
         donor_sources: whose lungs are taken: of every film that has a label.
         cut_sources: those of the donors whose films are black outside the lungs; `LungFinder` finds the lungs
             of others.
@@ -127,14 +128,15 @@ def transplant_films(
             )
             for index, picked in zip(fit_donors, chosen, strict=True)
         ]
-        (out / "films").mkdir(parents=True, exist_ok=True)
+        folder = _folder(host_labels)
+        (out / folder).mkdir(parents=True, exist_ok=True)
         names = _names(donors)
         made = []
         films = _told(each(_make, made_of), len(made_of), "films made", progress)
         for index, contents in zip(fit_donors, films, strict=True):
             for copy, content in enumerate(contents):
                 if content is not None:
-                    made.append(_write(content, out, f"films/{names[index]}-{copy}.png", donors[index]))
+                    made.append(_write(content, out, f"{folder}/{names[index]}-{copy}.png", donors[index]))
     write_manifest(made, out / "manifest.parquet")
     return made
 
@@ -250,6 +252,15 @@ def _told(results: Iterable[Item], total: int, what: str, progress: Progress | N
         yield result
         if progress is not None:
             progress(what, done, total)
+
+
+def _folder(host_labels: Sequence[str]) -> str:
+    """
+    >>> _folder(["NORMAL"]), _folder(["PNEUMONIA", "OTHER"])
+    ('films', 'films-in-other-pneumonia')
+    """
+    labels = sorted(label.lower() for label in host_labels)
+    return "films" if labels == ["normal"] else "-".join(("films-in", *labels))
 
 
 def _names(rows: Sequence[ManifestRow]) -> list[str]:
