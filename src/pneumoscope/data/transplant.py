@@ -68,8 +68,8 @@ def transplant_films(
     Args:
         rows: of a built manifest; only those of split "train" are used.
         root: that their paths are relative to.
-        out: gets films/*.png and manifest.parquet, whose paths are relative to it; with other hosts than normal
-            ones the folder says so, as manifests that are joined must have no path in common.
+        out: gets films/*.png and manifest.parquet, whose paths are relative to it; the folder of films
+            names hosts other than normal ones, as manifests that are joined must have no path in common.
         donor_sources: whose lungs are taken: of every film that has a label.
         cut_sources: those of the donors whose films are black outside the lungs; `LungFinder` finds the lungs
             of others.
@@ -255,7 +255,8 @@ def _told(results: Iterable[Item], total: int, what: str, progress: Progress | N
 
 
 def _folder(host_labels: Sequence[str]) -> str:
-    """
+    """Of the films, beside their manifest.
+
     >>> _folder(["NORMAL"]), _folder(["PNEUMONIA", "OTHER"])
     ('films', 'films-in-other-pneumonia')
     """
