@@ -3,6 +3,7 @@
 waiting     scoring waits until somebody writes into the pipe GO; who is forgotten is told into the pipe GONE
 tunnel      a public link comes from nowhere
 no-tunnel   there is no way to a public link
+plain       as it is
 """
 
 import os
@@ -44,6 +45,6 @@ if __name__ == "__main__":
     mode = sys.argv.pop(1)
     if mode == "waiting":
         wait()
-    else:
+    elif mode != "plain":
         networking.setup_tunnel = {"tunnel": tunnel, "no-tunnel": no_tunnel}[mode]
     main()

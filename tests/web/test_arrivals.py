@@ -50,6 +50,21 @@ def test_without_a_ticket_there_is_no_film(ticket: object) -> None:
     assert arrivals.held_bytes == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (413, "the file is larger than 3 MB; send one film, not a series"),
+        (503, "too many films were waiting here; send it again in a minute"),
+        (0, "the file did not arrive; send it again"),
+        (200, "the file did not arrive; send it again"),
+    ],
+)
+def test_the_sender_learns_why_a_film_is_not_here(status: int, reason: str) -> None:
+    arrivals = Arrivals(PageSettings(film_bytes=3 * 2**20))
+    with pytest.raises(UnreadableFilmError, match=f"^a: {reason}$"):
+        arrivals.take(None, "a", status)
+
+
 def test_a_film_that_nobody_asks_for_is_let_go() -> None:
     clock = Clock()
     arrivals = Arrivals(LIMITS, clock)

@@ -187,7 +187,22 @@ def test_too_many_and_too_large(browser: Browser, served: Started, films: Path, 
         page.set_input_files("#drop input[type=file]", [films / "film-1.png"] * 13)
         expect(page.locator("#drop .sending")).to_have_text("These are 13 files; send at most 12 at one go.")
         send(page, large)
-        expect(page.locator("#result")).to_contain_text("it is larger than 2 MB")
+        expect(page.locator("#result")).to_contain_text("The file is larger than 2 MB")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(503, "Too many films were waiting here"), (408, "The file did not arrive")]
+)
+def test_a_film_that_is_not_let_in_says_why(
+    browser: Browser, served: Started, films: Path, status: int, reason: str
+) -> None:
+    page = browser.new_page()
+    page.route("**/films", lambda route: route.fulfill(status=status, json={"reason": "-"}))
+    page.goto(served.url)
+    send(page, films / "film-1.png")
+    expect(page.locator("#result .why")).to_contain_text(reason)
+    expect(page.locator("#drop .told")).to_have_text("Not scored")
+    page.close()
 
 
 def test_names_are_text_and_nothing_else(
@@ -226,6 +241,16 @@ def test_everything_is_read_on_a_phone_by_day_and_night(
         assert (page.evaluate("document.body.classList.contains('dark')")) == (scheme == "dark")
         weak = [name for name, ratio in contrasts(page).items() if ratio < 4.5]
         assert weak == []
+
+
+@pytest.mark.parametrize("width", [320, 390, 801, 820, 900, 1024, 1280])
+def test_nothing_is_cut_off_at_any_width(browser: Browser, served: Started, films: Path, width: int) -> None:
+    with visit(browser, served, viewport={"width": width, "height": 844}) as page:
+        send(page, films / "film-2.png", films / "notes.txt")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for part in ("#coloured label", "#lined label", "#point label", ".purpose", "#films .films"):
+            for cut in page.locator(part).evaluate_all("all => all.map(e => e.scrollWidth - e.clientWidth)"):
+                assert (part, max(cut, 0)) == (part, 0)
 
 
 def test_light_and_dark_can_be_switched(browser: Browser, served: Started) -> None:

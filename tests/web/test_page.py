@@ -15,6 +15,8 @@ import pneumoscope
 from installing import free_port, started
 from pneumoscope.runtime.predictor import Predictor
 from pneumoscope.web.page import build_page
+from tiny_bundle import make_tiny_bundle, tiny_card
+from web.visiting import send
 
 LAUNCHER = Path(__file__).with_name("launch_page.py")
 expect.set_options(timeout=60_000)
@@ -75,6 +77,62 @@ def test_a_visitor_waits_for_his_turn_and_is_forgotten_when_he_goes(
         expect(second.locator("#drop .told")).to_have_text("Scored")
         second.close()
         assert gone.read_text() == "[]"
+
+
+def test_while_films_are_scored_no_older_verdict_stands_and_the_rule_is_fixed(
+    command: Command, browser: Browser, films: Path, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    words, environment = command("waiting", "--workers", "1")
+    with started(words, environment, tmp_path) as server:
+        page = browser.new_page()
+        page.goto(server.url)
+        choose = page.locator("#drop input[type=file]")
+        choose.set_input_files(films / "film-1.png")
+        go.write_text("")
+        expect(page.locator("#result .film-name")).to_have_text("film-1.png")
+        expect(page.get_by_label("Rule-in")).to_be_enabled()
+        choose.set_input_files([films / "film-2.png", films / "film-3.png"])
+        expect(page.locator("#drop .told")).to_have_text("Scoring 1 of 2")
+        expect(page.locator("#result .verdict")).to_have_count(0)
+        expect(page.locator("#viewer img")).to_have_count(0)
+        expect(page.get_by_role("button", name="Save report")).to_be_hidden()
+        go.write_text("")
+        expect(page.locator("#result .film-name")).to_have_text("film-2.png")
+        expect(page.get_by_label("Rule-in")).to_be_disabled()
+        expect(page.locator("#percent input[type=range]")).to_be_disabled()
+        go.write_text("")
+        expect(page.locator("#drop .told")).to_have_text("2 files are done")
+        expect(page.get_by_label("Rule-in")).to_be_enabled()
+        expect(page.locator("#percent input[type=range]")).to_be_enabled()
+        choose.set_input_files(films / "film-4.png")
+        expect(page.get_by_label("Rule-in")).to_be_disabled()
+        page.get_by_role("button", name="Clear").click()
+        expect(page.get_by_label("Rule-in")).to_be_enabled()
+        go.write_text("")
+        page.close()
+
+
+def test_a_bundle_whose_threshold_lies_beyond_the_slider_has_a_page(
+    command: Command, browser: Browser, films: Path, tmp_path: Path
+) -> None:
+    """A slider that stands outside its own range would refuse every film."""
+    points = tiny_card().operating_points
+    strict = points["balanced"].model_copy(update={"threshold": 0.002})
+    low = make_tiny_bundle(tmp_path / "low", operating_points={**points, "screening": strict})
+    words, environment = command("plain", "--operating-point", "screening")
+    words[words.index("--model") + 1] = low
+    with started(words, environment, tmp_path) as server:
+        page = browser.new_page()
+        page.goto(server.url)
+        send(page, films / "film-1.png")
+        expect(page.locator("#result .why")).to_contain_text("the screening threshold of 0.2 %")
+        page.get_by_label("Balanced").check()
+        expect(page.locator("#result .why")).to_contain_text("the balanced threshold")
+        page.get_by_label("Screening").check()
+        expect(page.locator("#result .why")).to_contain_text("the screening threshold of 0.2 %")
+        page.close()
 
 
 def test_nothing_of_the_page_can_be_called_by_name(predictor: Predictor) -> None:

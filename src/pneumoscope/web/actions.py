@@ -31,10 +31,12 @@ class Sent:
     Attributes:
         name: for messages and records; never used as a path.
         ticket: that it was given, or None where the film did not arrive.
+        status: of HTTP, as the browser was answered; 0 where nobody answered it.
     """
 
     name: str
     ticket: str | None
+    status: int = 0
 
 
 class Actions:
@@ -121,7 +123,7 @@ class Actions:
             return keep(self._predictor.attempt(film, name=film.name))
         name = _shown(film.name)
         try:
-            data = self._arrivals.take(film.ticket, name)
+            data = self._arrivals.take(film.ticket, name, film.status)
         except FilmError as error:
             return keep(Failure.of(error))
         return keep(self._predictor.attempt(data, name=name))

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -59,26 +60,31 @@ class Arrivals:
         """The one path that films are sent to."""
         return Route(ARRIVALS_PATH, self._receive, methods=["POST"])
 
-    def take(self, ticket: object, name: str) -> bytes:
+    def take(self, ticket: object, name: str, status: int = 0) -> bytes:
         """The film of a ticket; it is not kept any longer.
 
         Args:
             ticket: as told to the sender.
             name: of the film, for the error.
+            status: of HTTP, with which the sender says that the film was refused.
 
         Raises:
-            UnreadableFilmError: there is none: it was too large, or has waited too long.
+            UnreadableFilmError: there is none: it was too large, found no room, or waited too long.
         """
         self._sweep()
         film = self._films.pop(ticket, None) if isinstance(ticket, str) else None
         if film is None:
-            raise UnreadableFilmError(
-                name,
-                f"the file did not arrive: it is larger than {self._settings.film_bytes // _MB} MB, or the "
-                "connection was interrupted",
-                "send one film, not a series, and send it again",
-            )
+            raise UnreadableFilmError(name, *self._why_not(status))
         return film.data
+
+    def _why_not(self, status: int) -> tuple[str, str]:
+        """Why a film is not here, and what its sender can do."""
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            limit = self._settings.film_bytes // _MB
+            return f"the file is larger than {limit} MB", "send one film, not a series"
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return "too many films were waiting here", "send it again in a minute"
+        return "the file did not arrive", "send it again"
 
     async def _receive(self, request: Request) -> Response:
         # No page of another site can send this type without asking first, and it is not let in.

@@ -20,6 +20,7 @@ __all__ = ["Layout", "look"]
 _LOOK = files("pneumoscope.web") / "look"
 _MB = 2**20
 _KEPT_SECONDS = 3600
+_LOWEST, _HIGHEST = 1, 99  # of the slider, percent
 _GONE = "Your films are no longer kept here. Send them again."
 
 # These change what is shown and ask nobody.
@@ -85,7 +86,12 @@ class Layout:
                 elem_id="point",
             )
             self.percent = gr.Slider(
-                1, 99, round(100 * rule.threshold), step=1, label="Threshold in percent", elem_id="percent"
+                _LOWEST,
+                _HIGHEST,
+                _whole(rule.threshold),
+                step=1,
+                label="Threshold in percent",
+                elem_id="percent",
             )
             self.rates = _html(markup.rates(rule, self._bundle), elem_id="rates")
 
@@ -98,8 +104,8 @@ class Layout:
             self.opacity = gr.Slider(
                 0, 100, 100, step=5, label="Strength of the colours in percent", scale=3, elem_id="opacity"
             )
-            self.coloured = gr.Checkbox(True, label="Evidence", scale=1, min_width=90, elem_id="coloured")
-            self.lined = gr.Checkbox(True, label="Contour", scale=1, min_width=90, elem_id="lined")
+            self.coloured = gr.Checkbox(True, label="Evidence", scale=1, min_width=120, elem_id="coloured")
+            self.lined = gr.Checkbox(True, label="Contour", scale=1, min_width=120, elem_id="lined")
         with gr.Row(visible=False, elem_id="take-away") as self.take_away:
             self.report = gr.Button("Save report", variant="primary", size="md", elem_id="report")
             self.csv = gr.Button("Save CSV", size="md", elem_id="csv")
@@ -110,7 +116,7 @@ class Layout:
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         chosen = [self.point, self.percent]
         shown = [self.results, self.drop, self.welcome, self.verdict, self.viewer, self.table, self.layers,
-                 self.take_away]  # fmt: skip
+                 self.take_away, *chosen]  # fmt: skip
         scoring: dict[str, Any] = {
             "inputs": chosen,
             "outputs": shown,
@@ -149,31 +155,34 @@ class Layout:
     def _score(self, films: Sequence[Sent | Path], rule: Rule) -> Iterator[list[Any]]:
         skip: Any = gr.skip()
         total = len(films)
-        yield [None, markup.state(_scoring(0, total), 0, total), *[skip] * 6]
-        results = None
+        hidden, fixed = gr.update(visible=False), gr.update(interactive=False)
+        # A verdict on the film before is not left standing, and all films of one go are judged by one rule.
+        yield [None, markup.state(_scoring(total), 0, total), "", "", "", "", hidden, hidden, fixed, fixed]
         for results in self._actions.score(films):
             done = len(results.films)
             first = done == 1
             yield [
                 results,
-                markup.state(_scoring(done, total), done, total),
-                "" if first else skip,
+                markup.state(_scoring(total, results), done, total),
+                skip,
                 markup.verdict(results.films[0], rule, self._bundle) if first else skip,
                 self._viewer(results.films[0]) if first else skip,
                 markup.table(results, rule, self._bundle),
                 gr.update(visible=results.films[0].views is not None) if first else skip,
                 gr.update(visible=True) if done == total else skip,
+                *[gr.update(interactive=True) if done == total else skip] * 2,
             ]
 
     def on_clear(self) -> list[Any]:
         """Everything of the visitor is forgotten."""
         hidden = gr.update(visible=False)
-        return [None, "", self._welcome, "", "", "", hidden, hidden]
+        free = gr.update(interactive=True)
+        return [None, "", self._welcome, "", "", "", hidden, hidden, free, free]
 
     def on_point(self, results: Results | None, point: str, percent: float) -> list[Any]:
         """Another operating point."""
         rule = self._actions.rule(point, percent)
-        return [gr.skip(), round(100 * rule.threshold), *self._judged(results, rule)]
+        return [gr.skip(), _whole(rule.threshold), *self._judged(results, rule)]
 
     def on_percent(self, results: Results | None, _: str, percent: float) -> list[Any]:
         """Another threshold."""
@@ -234,15 +243,26 @@ def _html(value: str | None, *, elem_id: str, js_on_load: str | None = None, **o
 def _sent(films: object) -> list[Sent]:
     """What a browser claims to have sent, in the shape it must have."""
     claimed = films if isinstance(films, list) else []
-    tickets = [(one.get("name"), one.get("ticket")) for one in claimed if isinstance(one, dict)]
+    told = [
+        (one.get("name"), one.get("ticket"), one.get("status")) for one in claimed if isinstance(one, dict)
+    ]
     return [
-        Sent(name, ticket if isinstance(ticket, str) else None)
-        for name, ticket in tickets
+        Sent(name, ticket if isinstance(ticket, str) else None, status if isinstance(status, int) else 0)
+        for name, ticket, status in told
         if isinstance(name, str)
     ]
 
 
-def _scoring(done: int, total: int) -> str:
-    if done < total:
-        return f"Scoring {done + 1} of {total}" if total > 1 else "Scoring"
-    return "Scored" if total == 1 else f"{total} files are done"
+def _whole(threshold: float) -> int:
+    """A threshold as the slider shows it: a bundle's own may lie closer to 0 or 1 than the slider goes."""
+    return min(max(round(100 * threshold), _LOWEST), _HIGHEST)
+
+
+def _scoring(total: int, results: Results | None = None) -> str:
+    """How far the films of one go are."""
+    films = results.films if results else ()
+    if len(films) < total:
+        return f"Scoring {len(films) + 1} of {total}" if total > 1 else "Scoring"
+    if total == 1:
+        return "Not scored" if films[0].views is None else "Scored"
+    return f"{total} files are done"

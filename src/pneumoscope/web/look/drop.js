@@ -6,7 +6,10 @@ const root = new URL(window.gradio_config?.root || "/", location.href).pathname.
 let underway = false;
 
 const busy = () => underway || element.querySelector("[data-busy]") !== null;
-const show = () => zone.classList.toggle("busy", busy());
+const show = () => {
+  zone.classList.toggle("busy", busy());
+  zone.classList.toggle("underway", underway);
+};
 
 function send(file, told) {
   return new Promise((done) => {
@@ -14,8 +17,11 @@ function send(file, told) {
     request.open("POST", `${root}/films`);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.upload.onprogress = (event) => told(event.loaded / Math.max(1, event.total));
-    request.onload = () => done(request.status === 200 ? JSON.parse(request.response).ticket : null);
-    request.onerror = () => done(null);
+    request.onload = () => {
+      const ticket = request.status === 200 ? JSON.parse(request.response).ticket : null;
+      done({ ticket, status: request.status });
+    };
+    request.onerror = () => done({ ticket: null, status: 0 });
     request.send(file);
   });
 }
@@ -33,7 +39,7 @@ async function take(files) {
     const place = files.length > 1 ? ` ${films.length + 1} of ${files.length}` : "";
     const told = (share) => { sending.textContent = `Sending${place}, ${Math.round(100 * share)} %`; };
     const fits = file.size <= props.megabytes * 1048576;
-    films.push({ name: file.name, ticket: fits ? await send(file, told) : null });
+    films.push({ name: file.name, ...(fits ? await send(file, told) : { ticket: null, status: 413 }) });
   }
   sending.textContent = "";
   underway = false;
@@ -73,4 +79,7 @@ zone.addEventListener("drop", (event) => {
   zone.classList.remove("over");
   dropped(event.dataTransfer);
 });
-watch("value", show);
+watch("value", () => {
+  if (!underway) sending.textContent = "";
+  show();
+});

@@ -35,7 +35,8 @@ element.addEventListener("click", (event) => {
     return;
   }
   const row = event.target.closest("tbody tr");
-  if (row === null) return;
+  // While films are scored, the first is the one that is shown.
+  if (row === null || document.querySelector("#drop [data-busy]") !== null) return;
   for (const other of element.querySelectorAll("tbody tr")) other.removeAttribute("aria-current");
   row.setAttribute("aria-current", "true");
   trigger("pick", { number: Number(row.dataset.number) });
