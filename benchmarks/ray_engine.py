@@ -26,6 +26,7 @@ from typing import Any
 
 from PIL import Image
 
+from marked import filled
 from pneumoscope.batch.outputs import OutputFolders
 from pneumoscope.batch.plan import plan_films
 from pneumoscope.batch.processes import map_in_processes
@@ -207,10 +208,7 @@ def model(median: dict[str, float], machines: int) -> dict[str, float]:
 def rendered(text: str, report: dict[str, Any]) -> str:
     """The page with the tables between its marks filled in."""
     for name, table in (("measured", measured_table(report)), ("model", model_table(report))):
-        begin, end = f"<!-- {name}: benchmarks/ray_engine.py --render -->", f"<!-- end of {name} -->"
-        before, _, rest = text.partition(begin)
-        _, _, after = rest.partition(end)
-        text = f"{before}{begin}\n\n{table}\n\n{end}{after}"
+        text = filled(text, name, table, "benchmarks/ray_engine.py --render")
     return text
 
 

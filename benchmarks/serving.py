@@ -1,6 +1,7 @@
 """What HTTP costs: films per second of `pneumoscope serve` with many clients, and of `Predictor` in threads.
 
-    python benchmarks/serving.py [--model NAME|DIR] [--clients 64] [--seconds 120] [--workers 2]
+    python benchmarks/serving.py [--model NAME|DIR] [--clients 64] [--seconds 120] [--workers 2] \
+        --out benchmarks/results/serving.json
 
 Both score the same films with the same number of threads, in turns, so that a change of the machine's mood
 meets both. The clients run in this process and take their share of the cores. Prints the ratio of the
@@ -10,7 +11,9 @@ answer that was no success.
 
 import argparse
 import asyncio
+import json
 import os
+import platform
 import re
 import statistics
 import subprocess
@@ -109,6 +112,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--workers", type=int, default=default_workers())
+    parser.add_argument("--out", type=Path, help="JSON")
     given = parser.parse_args()
     films = made_films(12)
     predictor = load(given.model)
@@ -131,10 +135,27 @@ def main() -> None:
         server.terminate()
         server.wait()
         drain.wait()
+    ratio, late = statistics.median(served) / statistics.median(alone), float(np.quantile(times, 0.95))
     print(f"Predictor, {given.workers} threads: {statistics.median(alone):.1f} films/s")
     print(f"serve, {given.clients} clients: {statistics.median(served):.1f} films/s, {len(times)} requests")
-    print(f"ratio {statistics.median(served) / statistics.median(alone):.2f}")
-    print(f"p95 {np.quantile(times, 0.95):.2f} s; not 200: {bad or 'none'}; memory {memory} MB")
+    print(f"ratio {ratio:.2f}")
+    print(f"p95 {late:.2f} s; not 200: {bad or 'none'}; memory {memory} MB")
+    if given.out is not None:
+        report = {
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            "bundle": predictor.bundle.identity,
+            "workers": given.workers,
+            "clients": given.clients,
+            "seconds": given.seconds,
+            "predictor_films_per_second": alone,
+            "served_films_per_second": served,
+            "ratio": ratio,
+            "requests": len(times),
+            "no_success": bad,
+            "p95_seconds": late,
+            "memory_mb": memory,
+        }
+        given.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
