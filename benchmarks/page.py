@@ -252,10 +252,8 @@ def plot(report: Report) -> None:
     axes = figure.subplots()
     colours = ["#0072b2" if name in report["bundles"] else "#b0b0b0" for name in names]
     bars = axes.barh([CANDIDATES[name] for name in names], [median[name] for name in names], color=colours)
-    axes.bar_label(bars, labels=[f" {median[name]:.1f}" for name in names])
-    axes.set_xlabel("milliseconds per film, one thread (logarithmic)")
-    axes.set_xscale("log")
-    axes.set_xlim(right=2 * max(median[name] for name in names))
+    axes.bar_label(bars, labels=[f"{median[name]:.1f}" for name in names], padding=3)
+    axes.set_xlabel("milliseconds per film, one thread")
     axes.spines[["top", "right"]].set_visible(False)
     PLOT.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(PLOT, metadata={"Date": None})
