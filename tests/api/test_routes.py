@@ -123,6 +123,19 @@ def test_health_and_readiness(server: Server) -> None:
     assert server.ask("GET", "/ready").json["status"] == "ready"
 
 
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+def test_a_load_balancer_may_ask_with_head(server: Server, path: str) -> None:
+    answer = server.ask("HEAD", path)
+    assert (answer.status, answer.body) == (200, b"")
+
+
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/predict-many", "/v1/heatmap", "/v1/report"])
+def test_a_misspelt_parameter_is_refused_and_not_answered_with_the_default(server: Server, path: str) -> None:
+    answer = server.send(f"{path}?operatingpoint=screening", png(1))
+    assert (answer.status, answer.json["error"]) == (422, "wrong_parameter")
+    assert answer.json["reason"].startswith("operatingpoint: ")
+
+
 def test_metrics_count(server: Server) -> None:
     name = 'pneumoscope_films_total{status="error"}'
     before = server.metric(name)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from pneumoscope._version import __version__
 from pneumoscope.api.documents import PROBLEMS, films_form, one_film_form
@@ -21,9 +22,27 @@ from pneumoscope.runtime.film import Failure, Film
 
 __all__ = ["operator_routes", "scoring_routes"]
 
-_Point = Annotated[OperatingPointName, Query(description="Whose threshold decides the finding.")]
 _Form = Literal["png", "npy", "overlay"]
 _NPY = "application/octet-stream"
+
+
+class _Question(BaseModel):
+    """What may be asked in a query; a misspelt name is refused, or the default would answer in its place."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    operating_point: OperatingPointName = Field(
+        "balanced", description="Whose threshold decides the finding."
+    )
+
+
+class _DrawingQuestion(_Question):
+    """What may be asked of a map."""
+
+    form: _Form = Field("png", description="What the answer is.")
+
+
+_Asked = Annotated[_Question, Query()]
 
 
 def scoring_routes(service: Service) -> APIRouter:
@@ -33,10 +52,10 @@ def scoring_routes(service: Service) -> APIRouter:
     many_form = films_form(settings.films)
 
     @router.post("/predict", summary="Score one film", openapi_extra=one_film_form())
-    async def predict(request: Request, operating_point: _Point = "balanced") -> FilmResult:
+    async def predict(request: Request, asked: _Asked) -> FilmResult:
         with service.pool.place() as place:
             (upload,) = await receive_films(request, "film", 1, settings, place.hold)
-            result = await service.score(place, upload, operating_point, film_result)
+            result = await service.score(place, upload, asked.operating_point, film_result)
         if result.status != "ok":
             raise not_scored([result])
         return result
@@ -48,10 +67,10 @@ def scoring_routes(service: Service) -> APIRouter:
         "others. Only where none of them could be scored is the answer 422, with the same records.",
         openapi_extra=many_form,
     )
-    async def predict_many(request: Request, operating_point: _Point = "balanced") -> FilmList:
+    async def predict_many(request: Request, asked: _Asked) -> FilmList:
         with service.pool.place() as place:
             uploads = await receive_films(request, "films", settings.films, settings, place.hold)
-            results = await service.score_all(place, uploads, operating_point, film_result)
+            results = await service.score_all(place, uploads, asked.operating_point, film_result)
         if all(result.status != "ok" for result in results):
             raise not_scored(results)
         return FilmList(films=tuple(results))
@@ -73,17 +92,13 @@ def scoring_routes(service: Service) -> APIRouter:
             }
         },
     )
-    async def heatmap(
-        request: Request,
-        form: Annotated[_Form, Query(description="What the answer is.")] = "png",
-        operating_point: _Point = "balanced",
-    ) -> Response:
+    async def heatmap(request: Request, asked: Annotated[_DrawingQuestion, Query()]) -> Response:
         with service.pool.place() as place:
             (upload,) = await receive_films(request, "film", 1, settings, place.hold)
-            drawn = await service.score(place, upload, operating_point, _drawing(form))
+            drawn = await service.score(place, upload, asked.operating_point, _drawing(asked.form))
         if isinstance(drawn, FilmResult):
             raise not_scored([drawn])
-        return Response(drawn, media_type=_NPY if form == "npy" else "image/png")
+        return Response(drawn, media_type=_NPY if asked.form == "npy" else "image/png")
 
     @router.post(
         "/report",
@@ -95,7 +110,7 @@ def scoring_routes(service: Service) -> APIRouter:
             200: {"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}}
         },
     )
-    async def report(request: Request, operating_point: _Point = "balanced") -> Response:
+    async def report(request: Request, asked: _Asked) -> Response:
         with service.pool.place() as place:
             uploads = await receive_films(request, "films", settings.films, settings, place.hold)
             alone = len(uploads) == 1
@@ -104,7 +119,7 @@ def scoring_routes(service: Service) -> APIRouter:
                 write = render_film_page if alone else film_section
                 return film_result(result), write(result, service.bundle)
 
-            drawn = await service.score_all(place, uploads, operating_point, draw)
+            drawn = await service.score_all(place, uploads, asked.operating_point, draw)
         results = [result for result, _ in drawn]
         if all(result.status != "ok" for result in results):
             raise not_scored(results)
@@ -125,10 +140,13 @@ def operator_routes(service: Service) -> APIRouter:
     """What the one who runs the server asks."""
     router = APIRouter(tags=["operation"], responses=PROBLEMS)
 
+    # Many a load balancer asks with HEAD.
+    @router.head("/health", include_in_schema=False)
     @router.get("/health", summary="Does the server live?")
     async def health() -> ServerState:
         return ServerState(status="alive", version=__version__)
 
+    @router.head("/ready", include_in_schema=False)
     @router.get("/ready", summary="May films be sent?")
     async def ready() -> ServerState:
         if service.stopping:
