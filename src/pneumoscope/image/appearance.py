@@ -90,7 +90,7 @@ def exposure(film: Radiograph) -> Exposure:
 def _exposure_of(sample: Pixels) -> Exposure:
     counts = count_values(sample)
     used = np.flatnonzero(counts)
-    low, high = _percentiles(counts, (0.5, 99.5))
+    low, high = _percentiles(used, counts[used], (0.5, 99.5))
     return Exposure(
         white=float(counts[used[-1]] / sample.size),
         black=float(counts[used[0]] / sample.size),
@@ -99,11 +99,13 @@ def _exposure_of(sample: Pixels) -> Exposure:
     )
 
 
-def _percentiles(counts: NDArray[np.int64], percentiles: tuple[float, float]) -> NDArray[np.float64]:
+def _percentiles(
+    values: NDArray[np.intp], counts: NDArray[np.int64], percentiles: tuple[float, float]
+) -> NDArray[np.float64]:
     """What `numpy.percentile` gives of pixels of which so many have each value; counting is faster."""
     up_to = counts.cumsum()
     place = np.array(percentiles) / 100 * (up_to[-1] - 1)
-    below, above = (np.searchsorted(up_to, edge(place), side="right") for edge in (np.floor, np.ceil))
+    below, above = (values[np.searchsorted(up_to, edge(place), side="right")] for edge in (np.floor, np.ceil))
     return np.asarray(below + (above - below) * (place - np.floor(place)), dtype=np.float64)
 
 
