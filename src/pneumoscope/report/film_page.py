@@ -24,9 +24,13 @@ _STYLE = """
 .bar u{position:absolute;top:-.25rem;bottom:-.25rem;width:3px;background:#0072B2}
 figure{margin:0 .5rem 1rem 0;max-width:31rem}figure img{width:100%;height:auto;display:block}
 .pictures{display:flex;flex-wrap:wrap}.pictures figure{flex:1 1 0;min-width:17rem;max-width:44rem}
-td:last-child{overflow-wrap:anywhere}.told td{text-align:left}.told td:first-child{white-space:nowrap}
+.told :is(th,td),.films :is(th,td),.worded :is(th,td):last-child{text-align:left}
+.told td:first-child,.films td:nth-child(3){white-space:nowrap}.told td:last-child{overflow-wrap:anywhere}
+.films td:first-child{overflow-wrap:anywhere;min-width:9rem}
+@media screen and (max-width:700px){table{display:block;overflow-x:auto}}
 @media print{@page{size:A4;margin:14mm}body{margin:0;font-size:10.5pt;max-width:none}
-section,table,figure{break-inside:avoid}section+section{break-before:page}
+section,table,figure{break-inside:avoid}
+.film+section,section+:is(.film,.model){break-before:page}
 .pictures{flex-wrap:nowrap}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """
 
@@ -56,7 +60,12 @@ def render_job_page(records: Sequence[Record], sections: Sequence[str], bundle: 
     """
     rows = ((record["path"], *_cells(record)) for record in records)
     overview = table(("Film", "Finding", "Probability", "Remark"), rows)
-    body = [_head(_counted(records), bundle), overview, *sections, model_section(bundle)]
+    body = [
+        _head(_counted(records), bundle),
+        f'<div class="films">{overview}</div>',
+        *sections,
+        model_section(bundle),
+    ]
     return page(_title("Films", bundle), body, _STYLE)
 
 
@@ -73,7 +82,7 @@ def render_index_page(
 
     def rows() -> Iterable[str]:
         yield _head(title, bundle)
-        yield "<table><tr><th>Film</th><th>Finding</th><th>Probability</th><th>Remark</th></tr>"
+        yield '<table class="films"><tr><th>Film</th><th>Finding</th><th>Probability</th><th>Remark</th></tr>'
         for record, target in records:
             name = escape(str(record["path"]))
             first = name if target is None else f'<a href="{escape(_url(target))}">{name}</a>'
@@ -107,7 +116,7 @@ def film_section(result: Film | Failure | Entry, bundle: Bundle, rule: Rule | No
     called = "Threshold set by hand" if own else f"Operating point <b>{escape(rule.name)}</b>"
     warnings = "".join(f"<li>{escape(sentence(each))}</li>" for each in entry.warnings)
     return (
-        f'<section><h2>{name}</h2><p class="note">{escape(entry.description)}</p>'
+        f'<section class="film"><h2>{name}</h2><p class="note">{escape(entry.description)}</p>'
         f'<p class="finding"><b>{escape(str(record["finding"]))}</b> probability of pneumonia '
         f"{percent(probability)}</p>{_bar(probability, rule.threshold)}"
         f"<p>{called}: {escape(card.labels[1])} from "
@@ -171,6 +180,8 @@ def model_section(bundle: Bundle) -> str:
         (source.get("name", "-"), source.get("films", "-"), source.get("licence", "-"))
         for source in card.training_data
     ]
+    sources = table(("Source", "Films", "Licence"), trained)
+    thresholds = table(("Operating point", "Threshold", "Sensitivity", "Specificity", "Measured on"), points)
     limits = "".join(f"<li>{escape(limit)}</li>" for limit in card.limitations)
     facts = table(
         ("Bundle", bundle.identity),
@@ -182,12 +193,11 @@ def model_section(bundle: Bundle) -> str:
         ),
     )
     return (
-        f"<section><h2>The model</h2><p>{escape(card.intended_use)}</p>"
+        f'<section class="model"><h2>The model</h2><p>{escape(card.intended_use)}</p>'
         f"<h3>What it is not for</h3><p>{PURPOSE}</p><ul>{limits}</ul>"
         f"<h3>Who was in its training films</h3><p>{escape(card.intended_population)}</p>"
-        + table(("Source", "Films", "Licence"), trained)
-        + "<h3>Operating points</h3>"
-        + table(("Operating point", "Threshold", "Sensitivity", "Specificity", "Measured on"), points)
+        f'<div class="worded">{sources}</div><h3>Operating points</h3>'
+        f'<div class="worded">{thresholds}</div>'
         + (
             "<h3>Measured</h3>" + table(("Films of", "Films", "With pneumonia", "AUC"), measured)
             if measured
