@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pneumoscope.cli.access import TOKEN_VARIABLE, access_token, is_loopback
+from pneumoscope.cli.options import ModelOption, WorkersOption
 
 __all__ = ["app"]
 
@@ -27,19 +28,11 @@ def app(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, show_default="the first free one from 7860 on")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|DIR", help="A shipped bundle or the folder of one.", show_default="shipped"
-        ),
-    ] = None,
+    model: ModelOption = None,
     operating_point: Annotated[
         str, typer.Option(metavar="NAME", help="Chosen at first: screening, balanced or rule-in.")
     ] = "balanced",
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Films scored at the same time.", show_default="one per core, at most 8"),
-    ] = None,
+    workers: WorkersOption = None,
     max_film_mb: Annotated[int, typer.Option(min=1, help="Megabytes of one film.")] = 64,
     max_films: Annotated[int, typer.Option(min=1, help="Films at one go.")] = 100,
     max_memory_mb: Annotated[

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pneumoscope.cli.options import ModelOption, WorkersOption
 from pneumoscope.cli.sample import sample_film
 from pneumoscope.errors import UsageError
 
@@ -35,16 +36,8 @@ def bench(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|DIR", help="A shipped bundle or the folder of one.", show_default="shipped"
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Films scored at the same time.", show_default="one per core, at most 8"),
-    ] = None,
+    model: ModelOption = None,
+    workers: WorkersOption = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 3,
     most: Annotated[
         int, typer.Option(min=1, help="Films to measure on; of more, so many evenly spread ones.")

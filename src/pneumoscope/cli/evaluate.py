@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pneumoscope.cli.evaluate_tables import say
+from pneumoscope.cli.options import BundleArgument
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    bundle: Annotated[
-        str, typer.Argument(metavar="BUNDLE", help="A shipped bundle's name or the folder of one.")
-    ],
+    bundle: BundleArgument,
     data: Annotated[
         Path | None,
         typer.Argument(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscope.cli.options import BundleArgument, RootOption
 from pneumoscope.cli.progress import steps
 from pneumoscope.errors import UsageError
 
@@ -18,17 +19,12 @@ __all__ = ["evaluate_map"]
 
 
 def evaluate_map(
-    bundle: Annotated[
-        str, typer.Argument(metavar="BUNDLE", help="A shipped bundle's name or the folder of one.")
-    ],
+    bundle: BundleArgument,
     manifest: Annotated[
         list[Path],
         typer.Option(metavar="FILE", help="Films with outlines or boxes. May be repeated."),
     ],
-    root: Annotated[
-        list[Path],
-        typer.Option(metavar="DIR", help="The manifest's paths are relative to it; one for each manifest."),
-    ],
+    root: RootOption,
     split: Annotated[str, typer.Option(help="Of the manifest: train, validation or test.")],
     source: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Of the manifest: only these sources.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscope.cli.options import RootOption
 from pneumoscope.cli.progress import steps
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ def export(
         list[Path],
         typer.Option(metavar="FILE", help="The manifest that the run was trained on; repeated as there."),
     ],
-    root: Annotated[
-        list[Path],
-        typer.Option(metavar="DIR", help="The manifest's paths are relative to it; one for each manifest."),
-    ],
+    root: RootOption,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Directory of the bundle; an older one is replaced.")
     ],

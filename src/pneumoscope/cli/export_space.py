@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pneumoscope.cli.options import ModelOption
+
 __all__ = ["export_space"]
 
 
@@ -12,12 +14,7 @@ def export_space(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of the Space; an older one there is replaced.")
     ] = Path("space"),
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|DIR", help="A shipped bundle or the folder of one.", show_default="shipped"
-        ),
-    ] = None,
+    model: ModelOption = None,
 ) -> None:
     """Make the folder of a Hugging Face Space: the web page, what it needs, and a bundle.
 

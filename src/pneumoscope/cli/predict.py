@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscope.cli.options import ModelOption
 from pneumoscope.cli.sample import sample_film
 from pneumoscope.cli.statuses import INTERRUPTED, SOME_NOT_SCORED
 from pneumoscope.errors import PneumoscopeError, UsageError
@@ -55,12 +56,7 @@ def predict(
     sample: Annotated[
         bool, typer.Option("--sample", help="Score the sample film of the package pydicom-data.")
     ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|DIR", help="A shipped bundle or the folder of one.", show_default="shipped"
-        ),
-    ] = None,
+    model: ModelOption = None,
     operating_point: Annotated[
         _OperatingPoint, typer.Option(help="Which of the bundle's thresholds decides the finding.")
     ] = _OperatingPoint.BALANCED,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscope.cli.options import BundleArgument, RootOption
 from pneumoscope.cli.progress import steps
 
 if TYPE_CHECKING:
@@ -21,17 +22,12 @@ class _Precision(StrEnum):
 
 
 def quantise(
-    bundle: Annotated[
-        str, typer.Argument(metavar="BUNDLE", help="A shipped bundle's name or the folder of one.")
-    ],
+    bundle: BundleArgument,
     manifest: Annotated[
         list[Path],
         typer.Option(metavar="FILE", help="The manifest that it was trained on; repeated as there."),
     ],
-    root: Annotated[
-        list[Path],
-        typer.Option(metavar="DIR", help="The manifest's paths are relative to it; one for each manifest."),
-    ],
+    root: RootOption,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Directory of the new bundle; an older one is replaced.")
     ],

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from pneumoscope.cli.access import access_token
+from pneumoscope.cli.options import ModelOption, WorkersOption
 
 __all__ = ["serve"]
 
@@ -16,16 +17,8 @@ def serve(
         str, typer.Option(help="Address to listen on; the default is reached from this machine only.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|DIR", help="A shipped bundle or the folder of one.", show_default="shipped"
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Films scored at the same time.", show_default="one per core, at most 8"),
-    ] = None,
+    model: ModelOption = None,
+    workers: WorkersOption = None,
     max_film_mb: Annotated[int, typer.Option(min=1, help="Megabytes of one film.")] = 64,
     max_request_mb: Annotated[int, typer.Option(min=1, help="Megabytes of one request.")] = 256,
     max_films: Annotated[int, typer.Option(min=1, help="Films in one request.")] = 32,

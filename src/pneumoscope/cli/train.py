@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pneumoscope.cli.options import RootOption
 from pneumoscope.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,10 +40,7 @@ def train(
             help="Which films: manifest.parquet of `pneumoscope data build`. May be repeated.",
         ),
     ],
-    root: Annotated[
-        list[Path],
-        typer.Option(metavar="DIR", help="The manifest's paths are relative to it; one for each manifest."),
-    ],
+    root: RootOption,
     audit: Annotated[
         Path | None,
         typer.Option(

@@ -1,0 +1,31 @@
+"""Arguments and options that several commands share, so that they are called and explained alike."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["BundleArgument", "ModelOption", "RootOption", "WorkersOption"]
+
+BundleArgument = Annotated[
+    str, typer.Argument(metavar="BUNDLE", help="A shipped bundle's name or the folder of one.")
+]
+"""A bundle that must be named."""
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|DIR", help="A shipped bundle or the folder of one.", show_default="shipped"),
+]
+"""A bundle, the shipped one where none is named."""
+
+RootOption = Annotated[
+    list[Path],
+    typer.Option(metavar="DIR", help="The manifest's paths are relative to it; one for each manifest."),
+]
+"""The folders of manifests."""
+
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Films scored at the same time.", show_default="one per core, at most 8"),
+]
+"""How many films at once."""
