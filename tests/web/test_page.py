@@ -152,6 +152,7 @@ def test_a_public_link_is_warned_of_and_its_page_comes_from_here(command: Comman
         assert server.process.wait(60) == 0
     said = "".join(server.said)
     assert said.index("Warning: --share makes a public link.") < said.index("https://abc.gradio.live")
+    assert "from this machine only" not in said
     assert "Set PNEUMOSCOPE_TOKEN to have the page ask for a password." in said
     assert "Films leave your machine here" in page
     sources = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', page)

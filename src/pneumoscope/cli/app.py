@@ -77,7 +77,7 @@ def app(
     elif not is_loopback(host):
         typer.echo(_WITHOUT_TLS, err=True)
     addresses = open_page(page, host=host, port=port, share=share, browser=browser)
-    reach = ", from this machine only" if is_loopback(host) else ""
+    reach = ", from this machine only" if is_loopback(host) and not share else ""
     typer.echo(f"The page is at {addresses.local}{reach}. Ctrl-C ends it.")
     if addresses.public is not None:
         typer.echo(f"Everybody reaches it at {addresses.public}.")

@@ -31,11 +31,11 @@ _NUMBER_LIMIT = 6.0  # standard deviations; beyond them a number says "far away"
 _FLOODED = 0.3  # share of pixels at one end of the scale that says so in the cause
 _DRAWN_LEVELS = 16  # grey values below which an image is a drawing or a text
 _DOUBT = "the film is unlike most of the training films: look whether it is a complete frontal chest film"
-_REMEDY = "send the original frontal chest film, upright, dense is bright"
+_REMEDY = "send one original frontal chest film: whole, upright, bones bright, with nothing around it"
 
 _Turn = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 _TURNS: tuple[tuple[str, str, _Turn], ...] = (
-    ("colour-inverted: dense is dark", "invert it", lambda view: 255 - view),
+    ("colour-inverted: bones are dark", "invert it", lambda view: 255 - view),
     ("upside down", "turn it by 180 degrees", lambda view: view[::-1]),
     ("rotated by 90 degrees", "turn it upright", lambda view: np.rot90(view, 1)),
     ("rotated by 90 degrees", "turn it upright", lambda view: np.rot90(view, 3)),
