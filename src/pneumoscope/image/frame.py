@@ -14,7 +14,7 @@ def film_share(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> float:
     Only a frame on every side counts: films often end in black on one or two.
 
     >>> picture = np.zeros((40, 40), np.uint8)
-    >>> picture[10:30, 10:30] = np.arange(20)
+    >>> picture[10:30, 10:30] = np.arange(50, 70)
     >>> film_share(picture)
     0.25
 
