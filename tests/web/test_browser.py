@@ -205,6 +205,21 @@ def test_a_film_that_is_not_let_in_says_why(
     page.close()
 
 
+def test_a_server_that_does_not_answer_is_told_of(browser: Browser, served: Started, films: Path) -> None:
+    page = browser.new_page()
+    page.goto(served.url)
+    send(page, films / "film-1.png")
+    page.route("**/films", lambda route: route.abort())
+    page.set_input_files("#drop input[type=file]", films / "film-2.png")
+    expect(page.locator("#drop .sending")).to_contain_text("the server does not answer")
+    expect(page.locator("#drop .told")).to_be_hidden()
+    page.unroute("**/films")
+    send(page, films / "film-3.png")
+    expect(page.locator("#drop .sending")).to_be_empty()
+    expect(page.locator("#result .film-name")).to_have_text("film-3.png")
+    page.close()
+
+
 def test_names_are_text_and_nothing_else(
     browser: Browser, served: Started, films: Path, tmp_path: Path
 ) -> None:

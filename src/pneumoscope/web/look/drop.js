@@ -41,10 +41,11 @@ async function take(files) {
     const fits = file.size <= props.megabytes * 1048576;
     films.push({ name: file.name, ...(fits ? await send(file, told) : { ticket: null, status: 413 }) });
   }
-  sending.textContent = "";
+  const unanswered = films.every((film) => film.status === 0);
+  sending.textContent = unanswered ? "Nothing arrived: the server does not answer, or the files cannot be read." : "";
   underway = false;
   show();
-  trigger("films", { films });
+  if (!unanswered) trigger("films", { films });
 }
 
 // A dropped folder holds entries, each a file or a folder again.
