@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from api.films import dicom, png
-from api.running import Server
+from api.running import Server, running
 from pneumoscope.api import client as module
 from pneumoscope.api.client import Client
 from pneumoscope.errors import RejectedFilmError, ServiceError, UnreadableFilmError
 from pneumoscope.runtime.predictor import Predictor
+
+LARGE = bytes(30 * 2**20)  # more than a socket holds
 
 
 @pytest.fixture
@@ -141,6 +143,22 @@ def test_strange_answers(answer: tuple[int, dict[str, str], bytes], words: str) 
         with pytest.raises(ServiceError, match=words):
             Client(url).model()
         assert len(asked) == 1
+
+
+def test_a_refusal_arrives_although_the_film_was_not_read(client: Client) -> None:
+    """The server answers before the film has come; it must not cut off who is still sending it."""
+    for _ in range(3):
+        with pytest.raises(ServiceError, match="operating_point") as refused:
+            client.predict(LARGE, operating_point="none")
+        assert (refused.value.status, refused.value.error) == (422, "wrong_parameter")
+
+
+def test_a_wrong_token_is_told_of_whatever_the_size_of_the_film(bundle: Path, tmp_path: Path) -> None:
+    with running(bundle, tmp_path, token="a-token-that-is-long-enough") as server:
+        for _ in range(3):
+            with pytest.raises(ServiceError, match="the token is missing or wrong") as refused:
+                Client(server.url, token="another-token-of-some-length").predict(LARGE)
+            assert refused.value.status == 401
 
 
 def test_nobody_there() -> None:

@@ -6,6 +6,7 @@ lies unread in the socket.
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -35,7 +36,7 @@ def make_connection_class(most: int, read_seconds: float) -> type[H11Protocol]:
         _discarding = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
+            super().connection_made(_PatientTransport(transport, self._discard_the_rest))  # type: ignore[arg-type]
             if len(self.connections) > most:
                 transport.write(_plain_answer(503, "busy", "too many connections", "retry-after: 1"))
                 transport.close()
@@ -61,10 +62,13 @@ def make_connection_class(most: int, read_seconds: float) -> type[H11Protocol]:
             if not self._is_idle():
                 self.cycle.disconnected = True
                 self.cycle.message_event.set()
-            # Closing before the rest has come would reset the connection, and the answer be lost with it.
             self._discarding = True
-            self.transport.write_eof()
-            self.loop.call_later(_GRACE_SECONDS, self.transport.close)
+            self.transport.close()
+
+        def _discard_the_rest(self) -> bool:
+            """Whether more of a request may come than will be read; from here on nobody reads it."""
+            self._discarding = self._discarding or self.conn.their_state is h11.SEND_BODY
+            return self._discarding
 
         def shutdown(self) -> None:
             """Finish what is in work; give what has been sent a moment to be read."""
@@ -99,6 +103,43 @@ def make_connection_class(most: int, read_seconds: float) -> type[H11Protocol]:
                 self.transport.close()
 
     return Connection
+
+
+class _PatientTransport:
+    """A transport whose `close` lets the other side finish, where that has more to send than is read.
+
+    Closing a socket that holds unread bytes resets the connection, and an answer that came before the end of
+    the request (the token is wrong, the server is busy) is lost with it.
+
+    Args:
+        transport: of the connection.
+        is_awaited: whether there is more to come; asked when it is to be closed.
+    """
+
+    def __init__(self, transport: asyncio.Transport, is_awaited: Callable[[], bool]) -> None:
+        self._transport = transport
+        self._is_awaited = is_awaited
+        self._closing = False
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the transport's."""
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is to be written."""
+        return self._closing or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Write what is left, say that this is the end, and close when the other side does, or soon."""
+        if self.is_closing():
+            return
+        self._closing = True
+        if not self._is_awaited():
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._transport.close)
 
 
 def _plain_answer(status: int, error: str, reason: str, *headers: str) -> bytes:
