@@ -157,3 +157,17 @@ def test_films_that_are_arriving_count() -> None:
 
     assert received(arrivals, slow) == 503
     assert arrivals.held_bytes == 500
+
+
+def test_a_film_without_room_is_read_to_its_end_and_not_kept() -> None:
+    arrivals = Arrivals(PageSettings(film_bytes=5000, held_bytes=1000))
+    held = []
+
+    async def large() -> AsyncIterator[dict[str, object]]:
+        for left in range(4, -1, -1):
+            yield {"type": "http.request", "body": b"x" * 600, "more_body": left > 0}
+            held.append(arrivals.held_bytes)
+
+    assert received(arrivals, large) == 503
+    assert held == [600, 0, 0, 0]
+    assert arrivals.held_bytes == 0

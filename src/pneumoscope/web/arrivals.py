@@ -92,19 +92,27 @@ class Arrivals:
             return _refusal(415, "send the film as application/octet-stream")
         self._sweep()
         data = bytearray()
+        arrived, has_room = 0, True
         try:
             async with asyncio.timeout(_ENOUGH_SECONDS):
                 async for piece in request.stream():
-                    if len(data) + len(piece) > self._settings.film_bytes:
+                    arrived += len(piece)
+                    if arrived > self._settings.film_bytes:
                         return _refusal(413, f"a film may have {self._settings.film_bytes // _MB} MB")
-                    if self.held_bytes + len(piece) > self._settings.held_bytes:
-                        return _refusal(503, "too many films are waiting; send it again in a minute")
-                    data += piece
-                    self._arriving += len(piece)
+                    has_room = has_room and self.held_bytes + len(piece) <= self._settings.held_bytes
+                    if has_room:
+                        data += piece
+                        self._arriving += len(piece)
+                    else:
+                        # Read to its end nevertheless: a browser that is still sending loses the answer.
+                        self._arriving -= len(data)
+                        data.clear()
         except (ClientDisconnect, TimeoutError):
             return _refusal(408, "the film did not arrive; send it again")
         finally:
             self._arriving -= len(data)
+        if not has_room:
+            return _refusal(503, "too many films are waiting; send it again in a minute")
         ticket = secrets.token_urlsafe(_TICKET_BYTES)
         self._films[ticket] = _Arrived(bytes(data), self._clock() + _ENOUGH_SECONDS)
         return JSONResponse({"ticket": ticket})
