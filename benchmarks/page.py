@@ -223,7 +223,7 @@ def load(report: Report) -> str:
         ),
         ("films/s of the server", f"{middle(report['served_films_per_second']):.1f}"),
         ("ratio (wanted: at least 0.80)", f"{report['ratio']:.2f}"),
-        ("requests, and those that failed", f"{report['requests']:,}, {len(report['no_success'])}"),
+        ("requests, and those that failed", f"{report['requests']:,}, {report['no_success']:,}"),
         ("95th percentile of a request", f"{report['p95_seconds']:.2f} s"),
         (
             "memory of the server at the beginning, at the end",

@@ -24,8 +24,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from marked import filled
 from pneumoscope.batch.outputs import OutputFolders
 from pneumoscope.batch.plan import plan_films
@@ -34,13 +32,14 @@ from pneumoscope.batch.ray import chunk_size, map_in_ray
 from pneumoscope.batch.ray_cluster import open_cluster
 from pneumoscope.batch.ray_scoring import remote_scorer
 from pneumoscope.batch.scoring import MakeScorer, NumberedFilm, ScoredRecord, lost_film
-from pneumoscope.image.read import read
 from pneumoscope.runtime.bundle import Bundle, find_bundle, open_bundle
 from pneumoscope.runtime.film import RECORD_FIELDS
+from sample_jpegs import sample_jpegs
 
 RESULTS = Path(__file__).parent / "results" / "ray_engine.json"
 DOCS = Path(__file__).parents[1] / "docs" / "scaling.md"
 WORKERS = (1, 2)
+FILMS = 8
 CHUNKS = (16, 256)
 MACHINES = (1, 10, 100)
 CORES = 16
@@ -109,14 +108,11 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> dict[str, Any]:
 
 
 def sample_films(scratch: Path) -> tuple[str, ...]:
-    """The sample film as JPEG, each time a row shorter."""
-    from pydicom.data import get_testdata_file
-
-    pixels = read(Path(str(get_testdata_file("RG1_UNCR.dcm", download=False)))).pixels
-    grey = (pixels >> 8 if pixels.dtype.itemsize == 2 else pixels).astype("uint8")
-    for rows in range(8):
-        Image.fromarray(grey[rows:]).save(scratch / f"{rows}.jpeg", quality=95)
-    return tuple(sorted(str(path) for path in scratch.glob("*.jpeg")))
+    """The sample film as JPEG files."""
+    paths = [scratch / f"{number}.jpeg" for number in range(FILMS)]
+    for path, content in zip(paths, sample_jpegs(FILMS), strict=True):
+        path.write_bytes(content)
+    return tuple(map(str, paths))
 
 
 def score_all(bundle: Bundle, films: Sequence[str]) -> dict[str, float]:
