@@ -3,7 +3,8 @@
     python benchmarks/end_to_end.py --out benchmarks/results/end_to_end.json
     python benchmarks/end_to_end.py --films DIR --model NAME|DIR --workers 2
 
-Four kinds of files: the JPEGs of the pool's `full-size` (without the pool: the sample film as JPEG), and the
+Five kinds of files: the JPEGs of the pool's `full-size` and its DICOM films of 1,024 pixels, which hold JPEG
+(without the pool: the sample film as JPEG), and the
 sample film of pydicom-data with 1,024 pixels on its longer side, 12 bits, in eight slightly different cuts,
 as DICOM: uncompressed, JPEG 2000 lossless, and JPEG lossless. --films measures other ones instead.
 
@@ -70,7 +71,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--films", nargs="+", help="files or folders, in place of the four kinds")
+    parser.add_argument("--films", nargs="+", help="files or folders, in place of these kinds")
     parser.add_argument("--model", help="a shipped bundle or the folder of one")
     parser.add_argument("--workers", type=int, default=default_workers())
     parser.add_argument("--repeat", type=int, default=100, help="films per measurement, at least")
@@ -250,7 +251,11 @@ def _kinds(scratch: Path) -> dict[str, Sequence[str]]:
         kinds.setdefault("jpeg", []).append(str(jpeg))
     if FULL_SIZE.is_dir():
         del kinds["jpeg"]
-        return {"jpeg_full_size": _planned([str(FULL_SIZE)]), **kinds}
+        return {
+            "jpeg_full_size": _planned([str(FULL_SIZE)]),
+            "dicom_jpeg": _planned([str(FULL_SIZE.with_name("dicom"))]),
+            **kinds,
+        }
     return dict(kinds)
 
 

@@ -25,6 +25,7 @@ Report = dict[str, Any]
 
 KINDS = {
     "jpeg_full_size": "JPEG, up to 2,500 pixels wide",
+    "dicom_jpeg": "DICOM of 1,024 pixels, JPEG, 8 bit",
     "dicom_uncompressed": "DICOM of 1,024 pixels, uncompressed",
     "dicom_jpeg2000": "DICOM of 1,024 pixels, JPEG 2000",
     "dicom_jpeg_lossless": "DICOM of 1,024 pixels, JPEG lossless",
