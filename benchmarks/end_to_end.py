@@ -11,7 +11,7 @@ as DICOM: uncompressed, JPEG 2000 lossless, and JPEG lossless. --films measures 
 Every round measures, in turn and on the same files: decoding alone (file to the network's input), the guard
 alone and the network alone (on films and plates that are ready), each on one core; decoding and the network
 on all cores that are asked for; then files to records, on all of them, with threads and with processes,
-start-up excluded. Three quotients follow for either engine, medians over the rounds:
+start-up and stopping excluded. Three quotients follow for either engine, medians over the rounds:
 
 - `of_slower_limit`: against the slower of decoding and the network, each on one core. That is what two cores
   allow where each has a stage to itself, and it is the one that is wanted;
@@ -190,14 +190,18 @@ def _seconds(function: Callable[[int], object], number: int) -> float:
 
 
 def _speed(results: Generator[Any, None, None], warm_up: int) -> float:
-    """Results per second, without the first `warm_up` and what it takes to get there."""
+    """Results per second, without the first `warm_up` and what it takes to get there, and without the end.
+
+    Processes that have nothing left to do take a tenth of a second to stop, as long as ten films.
+    """
     done = 0
-    begun = time.perf_counter()
+    begun = ended = time.perf_counter()
     for _ in results:
         done += 1
+        ended = time.perf_counter()
         if done == warm_up:
-            begun = time.perf_counter()
-    return (done - warm_up) / (time.perf_counter() - begun)
+            begun = ended
+    return (done - warm_up) / (ended - begun)
 
 
 def _say(kind: str, median: dict[str, float]) -> None:

@@ -143,17 +143,15 @@ def score_all(bundle: Bundle, films: Sequence[str]) -> dict[str, float]:
 def timed(
     results: Generator[ScoredRecord, None, None], workers: int
 ) -> tuple[list[ScoredRecord], float, float]:
-    """Results, how many came per second after a warm-up, and the seconds until the first one."""
+    """Results, how many came per second between a warm-up and the last one, and the seconds until the first."""
     done = []
+    arrived = []
     begun = time.perf_counter()
-    first = warm = 0.0
     for result in results:
         done.append(result)
-        if len(done) == 1:
-            first = time.perf_counter() - begun
-        if len(done) == WARM_UP_PER_WORKER * workers:
-            warm = time.perf_counter()
-    return done, (len(done) - WARM_UP_PER_WORKER * workers) / (time.perf_counter() - warm), first
+        arrived.append(time.perf_counter())
+    warm_up = WARM_UP_PER_WORKER * workers
+    return done, (len(done) - warm_up) / (arrived[-1] - arrived[warm_up - 1]), arrived[0] - begun
 
 
 def nothing(film: NumberedFilm) -> ScoredRecord:
