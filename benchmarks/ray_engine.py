@@ -143,7 +143,7 @@ def score_all(bundle: Bundle, films: Sequence[str]) -> dict[str, float]:
 def timed(
     results: Generator[ScoredRecord, None, None], workers: int
 ) -> tuple[list[ScoredRecord], float, float]:
-    """Results, how many came per second between a warm-up and the last one, and the seconds until the first."""
+    """Results, how many came per second from a warm-up to the last one, and the seconds until the first."""
     done = []
     arrived = []
     begun = time.perf_counter()
