@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -80,6 +81,18 @@ class Server:
     def left(self) -> list[Path]:
         """Files in its working and temporary folder."""
         return list(self.folder.iterdir())
+
+    def logged(self, words: str, seconds: float = 30) -> str:
+        """The log once it holds some words: a request's line is written after its answer.
+
+        Raises:
+            AssertionError: it did not in time.
+        """
+        deadline = time.monotonic() + seconds
+        while words not in (log := "".join(self.log)):
+            assert time.monotonic() < deadline, log
+            time.sleep(0.01)
+        return log
 
     def metric(self, name: str) -> float:
         text = self.ask("GET", "/metrics").body.decode()
