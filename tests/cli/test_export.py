@@ -69,6 +69,32 @@ def test_several_runs_become_an_ensemble(made, tmp_path):
     )
 
 
+def test_runs_without_a_common_start_are_not_averaged(made, tmp_path):
+    with pytest.raises(UsageError, match="did not start from the same weights"):
+        _export(made, tmp_path / "bundle", "--average-weights", runs=2)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_finished_runs_of_one_start_become_one_network(made, tmp_path):
+    finished = replace(made, directory=tmp_path / "finished")
+    arguments = ["train", made.directory.parent / "recipe.yaml", "--manifest", made.manifest]
+    arguments += ["--root", made.root, "--out", finished.directory, "--start-from", made.directory]
+    assert CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False).exit_code == 0
+    for name, options in (("single", ()), ("mean", ("--average-weights",))):
+        result = _export(finished, tmp_path / name, *options, runs=1 if name == "single" else 2)
+        assert result.exit_code == 0, result.output
+    single, mean = open_bundle(tmp_path / "single"), open_bundle(tmp_path / "mean")
+    assert mean.card.architecture == "simple_cnn"
+    assert len(mean.onnx) == len(single.onnx)
+    film = made.root / "film-001.png"
+    # Twice the same network: the mean of its weights is its weights.
+    assert Predictor(mean).predict(film).logit == pytest.approx(
+        Predictor(single).predict(film).logit, abs=1e-5
+    )
+    assert mean.card.training_runs[0].started_from == "made"
+    assert "The weights are the mean of those of 2 runs" in (tmp_path / "mean" / "README.md").read_text()
+
+
 def test_a_run_of_several_manifests_is_exported_with_all_of_them(made, tmp_path):
     halves = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
     for half, rows in zip(halves, (made.rows[::2], made.rows[1::2]), strict=True):

@@ -7,9 +7,10 @@ from typer.testing import CliRunner
 
 from pneumoscope.cli.main import app
 from pneumoscope.data.manifest import manifest_sha256, write_manifest
-from pneumoscope.errors import UsageError
+from pneumoscope.errors import BundleError, UsageError
 from pneumoscope.report.model_card import render_model_card
 from pneumoscope.runtime.bundle import open_bundle
+from processor import has_bfloat16
 from tiny_bundle import make_tiny_bundle
 from tiny_training import make_recipe, make_rows
 
@@ -48,6 +49,31 @@ def test_a_bundle_gets_a_faster_one_that_predict_takes(made, tmp_path):
     assert record["model"] == "tiny 0.1.0+int8"
     shown = _run("models", tmp_path / "int8")
     assert "int8, made from tiny 0.1.0" in shown.stdout
+
+
+def test_openvino_computes_as_exactly(made, tmp_path):
+    result = _quantise(made, tmp_path / "openvino", "--precision", "fp32-openvino", "--margin", 0)
+    assert result.exit_code == 0, result.output
+    loss = open_bundle(tmp_path / "openvino").card.lower_precision
+    assert loss.largest_logit_change < 1e-3
+    assert set(loss.findings_changed.values()) == {0}
+    film = made / "films" / "film-001.png"
+    said = _run("predict", film, "--model", tmp_path / "openvino", "--format", "json")
+    assert json.loads(said.stdout)[0]["model"] == "tiny 0.1.0+fp32-openvino"
+    assert "the same single precision, by OpenVINO" in (tmp_path / "openvino" / "README.md").read_text()
+
+
+def test_integers_and_bfloat16_go_together(made, tmp_path):
+    if not has_bfloat16():
+        with pytest.raises(BundleError, match="does not have"):
+            _quantise(made, tmp_path / "both", "--precision", "int8-bf16")
+        return
+    result = _quantise(made, tmp_path / "both", "--precision", "int8-bf16")
+    assert result.exit_code == 0, result.output
+    card = open_bundle(tmp_path / "both").card
+    assert (card.arithmetic, card.version) == ("int8-bf16", "0.1.0+int8-bf16")
+    assert card.lower_precision.calibrated_on == "16 training films of east, west"
+    assert card.lower_precision.largest_logit_change > 0
 
 
 def test_a_refused_loss_leaves_no_bundle(made, tmp_path):

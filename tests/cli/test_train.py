@@ -151,6 +151,27 @@ def test_several_manifests_train_as_their_union_would(ground, train, tmp_path):
     assert (tmp_path / "cache").is_dir(), "caches lie beside the first manifest"
 
 
+def test_a_run_starts_from_another(ground, train, tmp_path):
+    assert train("--out", tmp_path / "first")[0] == 0
+    start = ("--start-from", tmp_path / "first")
+    status, _, err = train("--out", tmp_path / "second", *start)
+    assert status == 0, err
+    assert "warning" not in err
+    told = json.loads((tmp_path / "second" / checkpoint.RUN).read_text())["started_from"]
+    assert (told["recipe"], told["films_seen"]) == ("tiny", 16)
+
+    rows = make_rows(ground / "films", train=16, validation=8)
+    write_manifest(rows[1:], tmp_path / "other.parquet")
+    status, _, err = train("--out", tmp_path / "third", *start, manifest=str(tmp_path / "other.parquet"))
+    assert status == 0, err
+    assert "was trained on another manifest" in err
+
+    status, _, err = train("--out", tmp_path / "fourth", "--start-from", tmp_path)
+    assert status == 1
+    assert "--start-from wants the directory of a run" in err
+    assert err.count("\n") == 1
+
+
 def test_manifests_that_leak_or_lack_a_root_are_refused(ground, train, tmp_path):
     row = make_rows(ground / "films", train=1, validation=0)[0]
     write_manifest([replace(row, path="copy.png", split="test")], tmp_path / "leak.parquet")

@@ -6,10 +6,13 @@ import torch
 from pneumoscope.errors import DataError, RecipeError, UsageError, WeightsError
 from pneumoscope.models import build_model, save_weights
 from pneumoscope.release.trained_run import join_runs, open_run
+from pneumoscope.runtime.provenance import recipes_of
 from tiny_training import make_recipe
 
 
-def _write_run(directory, *, seed=0, manifest="a" * 64, revision="c0ffee", finished=True, **recipe):
+def _write_run(
+    directory, *, seed=0, manifest="a" * 64, revision="c0ffee", finished=True, start=None, **recipe
+):
     directory.mkdir()
     made = make_recipe(**recipe)
     torch.manual_seed(seed)
@@ -17,6 +20,13 @@ def _write_run(directory, *, seed=0, manifest="a" * 64, revision="c0ffee", finis
     save_weights(model, directory / "weights.safetensors")
     (directory / "recipe.json").write_text(made.model_dump_json())
     facts = {"manifest_sha256": manifest, "code_revision": revision, "finished": finished}
+    if start is not None:
+        facts["started_from"] = {
+            "recipe": "trunk",
+            "weights_sha256": start,
+            "films_seen": 100,
+            "seconds": 7.5,
+        }
     (directory / "run.json").write_text(json.dumps(facts))
     return model.eval()
 
@@ -117,3 +127,34 @@ def test_an_ensemble_of_two_revisions_has_none(tmp_path):
     _write_run(tmp_path / "two", revision="beef")
     joined = join_runs([open_run(tmp_path / "one"), open_run(tmp_path / "two")])
     assert joined.code_revision == "unknown"
+
+
+def test_weights_of_one_start_are_averaged(tmp_path):
+    models = [_write_run(tmp_path / f"run{seed}", seed=seed, start="d" * 64) for seed in range(3)]
+    joined = join_runs([open_run(tmp_path / f"run{seed}") for seed in range(3)], average_weights=True)
+    states = [model.state_dict() for model in models]
+    for name, value in joined.model.state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, sum(state[name] for state in states) / 3)
+    assert (joined.architecture, joined.name) == ("simple_cnn", "average")
+    assert [recipe["name"] for recipe in joined.recipe["average"]] == ["made"] * 3
+    assert len(recipes_of(joined.recipe)) == 3
+    record = joined.records[0]
+    assert (record.started_from, record.films_seen_before, record.seconds_before) == ("trunk", 100, 7.5)
+
+
+@pytest.mark.parametrize(
+    ("starts", "changes", "message"),
+    [
+        ((None, None), {}, "did not start from the same weights"),
+        (("d" * 64, "e" * 64), {}, "starts differ"),
+        (("d" * 64, None), {}, "starts differ"),
+        (("d" * 64, "d" * 64), {"model": {"name": "deep_cnn"}}, "networks differ"),
+        (("d" * 64, "d" * 64), {"manifest": "b" * 64}, "manifests differ"),
+    ],
+)
+def test_weights_that_do_not_fit_are_not_averaged(tmp_path, starts, changes, message):
+    _write_run(tmp_path / "one", start=starts[0])
+    _write_run(tmp_path / "two", start=starts[1], **changes)
+    with pytest.raises(UsageError, match=message):
+        join_runs([open_run(tmp_path / "one"), open_run(tmp_path / "two")], average_weights=True)

@@ -51,6 +51,8 @@ def test_answers_follow_the_card():
     plain = _answers(tiny_card())
     full = _answers(tiny_card(cohorts=(COHORT,), training_runs=(RUN,), recipe={"ensemble": [{}, {}, {}]}))
     assert (plain[27], full[27]) == ("none", "mean of the logits of 3 networks")
+    average = _answers(tiny_card(recipe={"average": [{}, {}]}))
+    assert average[27] == "one network, whose weights are the mean of those of 2 runs"
     assert plain[36].startswith("Training data")
     assert full[36].startswith("Films")
     assert (plain[25], full[25]) == ("`card.json`", "Training")

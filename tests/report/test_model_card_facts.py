@@ -119,6 +119,27 @@ def test_members_of_an_ensemble_are_told_one_by_one():
         assert f"| {name} | no | adamw |" in text
 
 
+def test_an_average_of_weights_is_told_with_its_start():
+    recipes = [make_recipe(name=name).model_dump(mode="json") for name in ("one", "two")]
+    runs = tuple(
+        TrainingRun(
+            recipe=name,
+            network="simple_cnn",
+            films_seen=64,
+            seconds=30,
+            started_from="trunk",
+            films_seen_before=1000,
+            seconds_before=700,
+        )
+        for name in ("one", "two")
+    )
+    text = runs_section(tiny_card(recipe={"average": recipes}, training_runs=runs))
+    assert "The weights are the mean of those of 2 runs." in text
+    for name in ("one", "two"):
+        assert f"| {name}, from trunk | `simple_cnn` | - | 64, after 1,000 | - | 30, after 700 |" in text
+        assert f"| {name} | no | adamw |" in text
+
+
 def test_sources_that_were_only_measured_are_external():
     evaluations = tuple(
         _evaluation(split, auc=0.9)

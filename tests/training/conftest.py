@@ -26,12 +26,14 @@ class Ground:
     root: Path
     rows: list[ManifestRow]
 
-    def train(self, recipe, out, *, rows=None, resume=False, observer=None):
+    def train(self, recipe, out, *, rows=None, resume=False, start=None, observer=None):
         """Train in this process; what run.json holds."""
         rows = self.rows if rows is None else rows
         caches = make_caches(recipe, rows, self.root)
         with process_group("cpu") as processes:
-            directory = RunDirectory(out, recipe, manifest_sha256(rows), processes, resume=resume)
+            directory = RunDirectory(
+                out, recipe, manifest_sha256(rows), processes, resume=resume, start=start
+            )
             return train(recipe, rows, caches, directory, processes, observer=observer)
 
     def elsewhere(self, recipe, out, launcher=(sys.executable,), **settings):

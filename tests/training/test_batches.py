@@ -61,6 +61,29 @@ def test_outside_moves_with_the_film_and_holds_no_lung(ground, plates):
     assert BatchMaker(plates, ORDER, VARIED, 0)(0).outside is None
 
 
+def test_films_without_lungs_are_films_without_pneumonia(ground, plates):
+    lungs = np.zeros((40, 32, 32), dtype=np.uint8)
+    lungs[:, 8:24, 4:28] = 255
+    data = {"lungless_share": 0.5}
+    recipe = make_recipe(batch_size=40, loss={"map_weight": 0.1}, augment={}, data=data)
+    made = BatchMaker(Plates(*ground, masks=True, lungs=lungs), ORDER, recipe, 0)(0)
+    painted = made.inputs[:, 0, 10:22, 6:26].std(dim=(1, 2)) < 1e-3
+    assert 10 <= int(painted.sum()) <= 30
+    assert torch.equal(made.targets[~painted], plates.targets(ORDER)[~painted])
+    assert float(plates.targets(ORDER)[painted].sum()) > 0
+    assert float(made.targets[painted].sum()) == 0
+    # Their map is known, and cold.
+    assert float(made.masks[painted].sum()) == 0
+    assert bool((made.annotated[painted] == 1).all())
+    assert float(made.masks[~painted].sum()) > 0
+    outside = torch.from_numpy(lungs[0] == 0)
+    inputs = plates.inputs(ORDER)[:, 0]
+    assert torch.equal(made.inputs[:, 0][:, outside], inputs[:, outside])
+    assert torch.equal(made.inputs[~painted, 0], inputs[~painted])
+    greys = {float(film[16, 16]) for film in made.inputs[painted, 0]}
+    assert len(greys) > 2  # black, and other greys
+
+
 @pytest.mark.parametrize("processes", [2, 4])
 def test_shares_of_a_batch_make_the_whole_batch(plates, processes):
     whole = BatchMaker(plates, ORDER, VARIED, 0)(0)

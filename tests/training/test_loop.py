@@ -1,3 +1,4 @@
+import hashlib
 import json
 import math
 import signal
@@ -8,12 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pneumoscope.errors import DataError, RecipeError, UsageError
+from pneumoscope.errors import DataError, RecipeError, UsageError, WeightsError
 from pneumoscope.evaluation.metrics import auc
 from pneumoscope.models import build_model
 from pneumoscope.training import checkpoint, loop
 from pneumoscope.training.dataset import Plates, select_films
 from pneumoscope.training.losses import map_loss
+from pneumoscope.training.start import open_start
 from pneumoscope.training.validation import Validation
 from tiny_training import make_caches, make_recipe
 
@@ -138,6 +140,65 @@ def test_a_directory_with_a_run_is_not_overwritten(ground, tmp_path):
 def test_resume_without_a_run_starts_one(ground, tmp_path):
     summary = ground.train(make_recipe(), tmp_path / "run", resume=True)
     assert summary["finished"]
+
+
+def test_a_run_starts_from_another_and_says_so(ground, tmp_path):
+    short = make_recipe(stages=[{"epochs": 1, "size": 32}])
+    first = ground.train(short, tmp_path / "first")
+    # So slow that what comes out is what went in.
+    still = make_recipe(
+        seed=8,
+        name="finish",
+        stages=[{"epochs": 1, "size": 32}],
+        optimiser={"name": "sgd", "learning_rate": 1e-12},
+    )
+    summary = ground.train(still, tmp_path / "second", start=open_start(tmp_path / "first"))
+    before, after = weights(tmp_path / "first"), weights(tmp_path / "second")
+    assert before.keys() == after.keys()
+    for name in before:
+        if "running" not in name and "tracked" not in name:
+            torch.testing.assert_close(after[name], before[name])
+    digest = hashlib.sha256((tmp_path / "first" / checkpoint.WEIGHTS).read_bytes()).hexdigest()
+    assert summary["started_from"] == {
+        "recipe": "made",
+        "weights_sha256": digest,
+        "manifest_sha256": first["manifest_sha256"],
+        "films_seen": first["films_seen"],
+        "seconds": first["seconds"],
+    }
+    third = open_start(tmp_path / "second")
+    assert third.films_seen == first["films_seen"] + summary["films_seen"]
+    with pytest.raises(UsageError, match="started from other weights"):
+        ground.train(still, tmp_path / "second", resume=True, start=third)
+    again = ground.train(still, tmp_path / "second", resume=True, start=open_start(tmp_path / "first"))
+    assert again == summary
+
+
+def test_a_start_of_another_network_is_refused(ground, tmp_path):
+    ground.train(make_recipe(stages=[{"epochs": 1, "size": 32}]), tmp_path / "first")
+    other = make_recipe(model={"name": "deep_cnn"}, stages=[{"epochs": 1, "size": 32}])
+    with pytest.raises(WeightsError, match="another network"):
+        ground.train(other, tmp_path / "second", start=open_start(tmp_path / "first"))
+    assert not (tmp_path / "second").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("run.json", None, "cannot be read"),
+        ("weights.safetensors", None, "cannot be read"),
+        ("run.json", "[]", "not written by this version"),
+        ("run.json", "{}", "not written by this version"),
+    ],
+)
+def test_what_is_no_run_is_no_start(ground, tmp_path, name, text, message):
+    ground.train(make_recipe(stages=[{"epochs": 1, "size": 32}]), tmp_path / "first")
+    if text is None:
+        (tmp_path / "first" / name).unlink()
+    else:
+        (tmp_path / "first" / name).write_text(text)
+    with pytest.raises(DataError, match=message):
+        open_start(tmp_path / "first")
 
 
 def test_stages_end_early_and_the_weights_of_a_small_one_do_not_win(ground, tmp_path, read_log, monkeypatch):

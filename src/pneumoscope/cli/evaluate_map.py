@@ -71,7 +71,8 @@ def evaluate_map(
             from pneumoscope.release.explanation_run import measure_network
             from pneumoscope.release.trained_run import join_runs, open_run
 
-            model = join_runs([open_run(directory) for directory in run]).model
+            runs = [open_run(directory) for directory in run]
+            model = join_runs(runs, average_weights="average" in opened.card.recipe).model
             report = measure_network(
                 report, model, opened, marked, count=films, seeds=seeds, methods=methods, progress=progress
             )

@@ -30,6 +30,13 @@ def export(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Directory of the bundle; an older one is replaced.")
     ],
+    average_weights: Annotated[
+        bool,
+        typer.Option(
+            "--average-weights",
+            help="Of several runs, one network whose weights are the mean of theirs, instead of an ensemble.",
+        ),
+    ] = False,
     name: Annotated[
         str | None, typer.Option(help="Name of the bundle.", show_default="pneumoscope-NAME of the recipe")
     ] = None,
@@ -87,7 +94,7 @@ def export(
     keeper = None if guard is None else read_guard(guard)
     pairs = tuple(source_and_split(text) for text in evaluate or ())
     films = join_manifests(manifest, root)
-    run = join_runs([open_run(directory) for directory in runs])
+    run = join_runs([open_run(directory) for directory in runs], average_weights=average_weights)
     options = ReleaseOptions(
         name=name or f"pneumoscope-{run.name}",
         version=version,

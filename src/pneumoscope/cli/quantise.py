@@ -19,6 +19,8 @@ __all__ = ["quantise"]
 class _Precision(StrEnum):
     INT8 = "int8"
     BF16 = "bf16"
+    INT8_BF16 = "int8-bf16"
+    FP32_OPENVINO = "fp32-openvino"
 
 
 def quantise(
@@ -35,7 +37,7 @@ def quantise(
         _Precision,
         typer.Option(
             help="int8: 8-bit integers, on any processor. bf16: 16-bit floating point, on processors that "
-            "have it, by OpenVINO."
+            "have it, by OpenVINO. int8-bf16: both. fp32-openvino: as exact as before, by OpenVINO."
         ),
     ] = _Precision.INT8,
     calibration_films: Annotated[

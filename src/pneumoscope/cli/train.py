@@ -62,6 +62,14 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out; start it if there is none.")
     ] = False,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN_DIR",
+            help="Start from the weights of another run of this network.",
+            show_default="the recipe's: published or random ones",
+        ),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,6 +95,7 @@ def train(
     from pneumoscope.training.loop import train as run_training
     from pneumoscope.training.recipe import load_recipe
     from pneumoscope.training.run_directory import RunDirectory
+    from pneumoscope.training.start import open_start
 
     chosen = load_recipe(recipe, overrides or ())
     films = join_manifests(manifest, root)
@@ -94,9 +103,15 @@ def train(
     digest = manifest_sha256(films.rows)
     beside = [path if path.is_dir() else path.parent for path in manifest]
     warnings = _audit_warnings(audit, beside, digest)
+    start = None if start_from is None else open_start(start_from)
+    if start is not None and start.manifest_sha256 != digest:
+        warnings.append(
+            f"{start_from} was trained on another manifest: no patient of its training films may be among "
+            "the validation and test films of this one"
+        )
     with process_group(device.value) as processes:
         path = out or Path("runs") / chosen.name
-        directory = RunDirectory(path, chosen, digest, processes, resume=resume)
+        directory = RunDirectory(path, chosen, digest, processes, resume=resume, start=start)
         caches = _caches(chosen, used, films.root, cache or beside[0] / "cache", processes, workers)
         lungs = _lungs(chosen, used, caches, cache or beside[0] / "cache", processes, workers)
         if processes.leads:
@@ -139,7 +154,7 @@ def _lungs(
     workers: int | None,
 ) -> "LungMasks | None":
     """Lungs of the films to train on, where the recipe asks for them; rank 0 finds those that are missing."""
-    if recipe.loss.outside_weight == 0:
+    if not recipe.needs_lungs:
         return None
     from pneumoscope.data.lung_masks import LungMasks, find_lungs
 

@@ -15,14 +15,14 @@ from pneumoscope.data.lungs import Mask
 from pneumoscope.data.processes import processes
 from pneumoscope.errors import DataError
 
-__all__ = ["GRID", "SMALLEST_LUNGS", "LungMasks", "find_lungs", "with_margin"]
+__all__ = ["GRID", "MARGIN", "SMALLEST_LUNGS", "LungMasks", "find_lungs", "with_margin"]
 
 GRID = 32
 """Cells per side of a coarse mask."""
 
-_AROUND = (
-    0.07  # of the side: a mask grows by this, for what lies behind the heart and at its edge is lung, too
-)
+MARGIN = 0.07
+"""Share of the side that a mask grows by: what lies behind the heart and at its edge is lung, too."""
+
 SMALLEST_LUNGS = 0.03
 """Share of a film; where less was found, nothing is known of its lungs."""
 
@@ -110,7 +110,7 @@ def with_margin(lungs: Mask) -> Mask:
     Args:
         lungs: (H, W) bool.
     """
-    grown = ndimage.maximum_filter(lungs.astype(np.uint8), size=2 * round(_AROUND * len(lungs)) + 1)
+    grown = ndimage.maximum_filter(lungs.astype(np.uint8), size=2 * round(MARGIN * len(lungs)) + 1)
     return np.asarray(grown > 0)
 
 

@@ -4,10 +4,10 @@ Temperature and thresholds stay those of the exact bundle, so that a finding cha
 changes it; what they give is measured anew.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -24,12 +24,13 @@ from pneumoscope.release.measured import card_evaluations
 from pneumoscope.runtime.bundle import Bundle
 from pneumoscope.runtime.card import Card, LowerPrecision
 from pneumoscope.runtime.predictor import Predictor
+from pneumoscope.runtime.provenance import recipes_of
 from pneumoscope.runtime.session import load_network
 from pneumoscope.training.recipe import DataChoice
 
 __all__ = ["LowerOptions", "Lowered", "lower_bundle", "trained_on"]
 
-Arithmetic = Literal["int8", "bf16"]
+Arithmetic = Literal["int8", "bf16", "int8-bf16", "fp32-openvino"]
 Progress = Callable[[str, int, int], None]
 
 
@@ -38,7 +39,7 @@ class LowerOptions:
     """What the caller decides.
 
     Attributes:
-        arithmetic: "int8" or "bf16".
+        arithmetic: as `LowerPrecision` lists them.
         calibration_films: training films that ranges of int8 come from, as many of each source and label.
         exact_grid: int8: layers whose grid has at least 1/exact_grid of the film's sides stay exact.
         split: films that both bundles score; never a test split.
@@ -116,7 +117,7 @@ def lower_bundle(
     data = trained_on(bundle)
     sources = options.sources or data.sources
     network, calibrated_on = bundle.onnx, ""
-    if options.arithmetic == "int8":
+    if options.arithmetic.startswith("int8"):
         films = spread_choice(
             manifest_films(rows, root, "train", sources=sources, targets=data.targets),
             options.calibration_films,
@@ -160,12 +161,9 @@ def lower_bundle(
 
 
 def trained_on(bundle: Bundle) -> DataChoice:
-    """Sources and targets that it was trained on, as its card says; of an ensemble, those of the first."""
-    recipe: Mapping[str, Any] = bundle.card.recipe
-    if "ensemble" in recipe:
-        recipe = recipe["ensemble"][0]
+    """Sources and targets that it was trained on, as its card says; of several runs, those of the first."""
     try:
-        return DataChoice.model_validate(recipe["data"])
+        return DataChoice.model_validate(recipes_of(bundle.card.recipe)[0]["data"])
     except (KeyError, ValidationError) as error:
         raise UsageError(
             f"the card of {bundle.identity} does not say which labels it was trained on: export it again"
@@ -200,7 +198,9 @@ def _told(progress: Progress | None, what: str, films: int) -> Callable[[int], N
 def _refuse_loss(loss: LowerPrecision, options: LowerOptions) -> None:
     source, change = min(loss.auc_change.items(), key=lambda item: item[1], default=("", 0.0))
     remedy = (
-        "leave more layers exact with a larger --exact-grid" if options.arithmetic == "int8" else "stay exact"
+        "leave more layers exact with a larger --exact-grid"
+        if options.arithmetic.startswith("int8")
+        else "stay exact"
     )
     if -change > options.most_loss:
         raise DataError(

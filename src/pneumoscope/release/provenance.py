@@ -106,4 +106,12 @@ def training_run(recipe: Recipe, record: Mapping[str, Any]) -> TrainingRun:
         record: content of run.json.
     """
     told = {key: record[key] for key in TrainingRun.model_fields.keys() & record.keys()}
-    return TrainingRun.model_validate(told | {"recipe": recipe.name, "network": recipe.model.name})
+    before = record.get("started_from") or {}
+    told |= {
+        "recipe": recipe.name,
+        "network": recipe.model.name,
+        "started_from": before.get("recipe"),
+        "films_seen_before": before.get("films_seen"),
+        "seconds_before": before.get("seconds"),
+    }
+    return TrainingRun.model_validate(told)

@@ -1,11 +1,13 @@
 """A run directory, read back: the network that training kept, and what it was trained on and with."""
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 
 from pneumoscope.errors import DataError, RecipeError, UsageError
@@ -32,7 +34,8 @@ class TrainedRun:
         manifest_sha256: of the manifest that it was trained on.
         code_revision: of the code that trained it, or "unknown".
         finished: training reached its end, so that the weights are those of the last stage's best epoch.
-        records: what was run, for the card; one of each member of an ensemble.
+        records: what was run, for the card; one of each run that it is made from.
+        started_from: SHA-256 of the weights that training started from, None for random or published ones.
     """
 
     model: PooledClassifier
@@ -45,6 +48,7 @@ class TrainedRun:
     code_revision: str
     finished: bool
     records: tuple[TrainingRun, ...]
+    started_from: str | None = None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -98,37 +102,72 @@ def open_run(directory: Path) -> TrainedRun:
         code_revision=str(facts.get("code_revision") or "unknown"),
         finished=facts.get("finished") is True,
         records=(training_run(recipe, facts),),
+        started_from=(facts.get("started_from") or {}).get("weights_sha256"),
     )
 
 
-def join_runs(runs: Sequence[TrainedRun]) -> TrainedRun:
-    """Several runs as one ensemble: the mean of their logits. One run stays what it is.
+def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> TrainedRun:
+    """Several runs as one network. One run stays what it is.
+
+    Args:
+        runs: at least one.
+        average_weights: one network of their size whose weights are the mean of theirs, which works where all
+            started from the same weights and did not go far (Wortsman et al. 2022, "Model soups"); otherwise
+            an ensemble, the mean of their logits.
 
     Raises:
-        UsageError: they differ in prepare parameters, in manifest, or in sources and targets.
+        UsageError: they differ in prepare parameters, in manifest, or in sources and targets; for an average
+            in network or start, too.
     """
     first, *others = runs
     if not others:
         return first
-    for other in others:
-        for what, mine, theirs in (
-            ("prepare parameters", first.prepare, other.prepare),
-            ("manifests", first.manifest_sha256, other.manifest_sha256),
-            ("sources", first.data.sources, other.data.sources),
-            ("targets", first.data.targets, other.data.targets),
-        ):
-            if mine != theirs:
-                raise UsageError(f"{first.name} and {other.name} cannot be one ensemble: their {what} differ")
+    alike: list[tuple[str, list[Any]]] = [
+        ("prepare parameters", [run.prepare for run in runs]),
+        ("manifests", [run.manifest_sha256 for run in runs]),
+        ("sources", [run.data.sources for run in runs]),
+        ("targets", [run.data.targets for run in runs]),
+    ]
+    if average_weights:
+        alike.append(("networks", [run.recipe["model"] for run in runs]))
+        alike.append(("starts", [run.started_from for run in runs]))
+    for what, values in alike:
+        for run, value in zip(others, values[1:], strict=True):
+            if value != values[0]:
+                raise UsageError(
+                    f"{first.name} and {run.name} cannot be one "
+                    f"{'network' if average_weights else 'ensemble'}: their {what} differ"
+                )
+    if average_weights and first.started_from is None:
+        raise UsageError(
+            f"{first.name} and {others[0].name} cannot be averaged: they did not start from the same weights "
+            "(pneumoscope train --start-from)"
+        )
     revisions = {run.code_revision for run in runs}
+    kind = "average" if average_weights else "ensemble"
     return TrainedRun(
-        model=Ensemble([run.model for run in runs]).eval(),
-        architecture="ensemble",
+        model=_averaged([run.model for run in runs])
+        if average_weights
+        else Ensemble([run.model for run in runs]).eval(),
+        architecture=first.architecture if average_weights else "ensemble",
         prepare=first.prepare,
         data=first.data,
-        recipe={"ensemble": [run.recipe for run in runs]},
-        name="ensemble",
+        recipe={kind: [run.recipe for run in runs]},
+        name=kind,
         manifest_sha256=first.manifest_sha256,
         code_revision=first.code_revision if len(revisions) == 1 else "unknown",
         finished=all(run.finished for run in runs),
         records=tuple(record for run in runs for record in run.records),
+        started_from=first.started_from if average_weights else None,
     )
+
+
+@torch.no_grad()
+def _averaged(models: Sequence[PooledClassifier]) -> PooledClassifier:
+    """A network whose weights, and statistics of normalisation, are the mean of those of equal networks."""
+    mean = copy.deepcopy(models[0])
+    states = [model.state_dict() for model in models]
+    for name, value in mean.state_dict().items():
+        if value.is_floating_point():
+            value.copy_(torch.stack([state[name] for state in states]).mean(0))
+    return mean.eval()

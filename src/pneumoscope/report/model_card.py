@@ -79,7 +79,12 @@ def _lower_precision(card: Card) -> str:
     loss = card.lower_precision
     if loss is None:
         return ""
-    arithmetic = {"int8": "8-bit integers in most layers", "bf16": "16-bit floating point (bfloat16)"}
+    arithmetic = {
+        "int8": "8-bit integers in most layers",
+        "bf16": "16-bit floating point (bfloat16), by OpenVINO",
+        "int8-bf16": "8-bit integers in most layers and bfloat16 between them, by OpenVINO",
+        "fp32-openvino": "the same single precision, by OpenVINO",
+    }
     ranges = f"; ranges from {loss.calibrated_on}" if loss.calibrated_on else ""
     rows = [
         *(

@@ -75,7 +75,11 @@ def _answers(card: Card) -> tuple[str, ...]:
     """One answer per item, in their order."""
     films = "Films" if card.cohorts else "Training data"
     runs = "Training" if card.training_runs else "`card.json`"
-    members = len(card.recipe.get("ensemble", ()))
+    joined = "none"
+    if "ensemble" in card.recipe:
+        joined = f"mean of the logits of {len(card.recipe['ensemble'])} networks"
+    elif "average" in card.recipe:
+        joined = f"one network, whose weights are the mean of those of {len(card.recipe['average'])} runs"
     measured = "Measured" if card.evaluations else "not measured"
     unseen = ", ".join(unseen_sources(card))
     return (
@@ -107,7 +111,7 @@ def _answers(card: Card) -> tuple[str, ...]:
         f"{runs}; drawn from the recipe's seed where it does not start from published weights",
         runs,
         f"the epoch of the last stage with the best validation AUC: {runs}",
-        f"mean of the logits of {members} networks" if members else "none",
+        joined,
         measured,
         "95 % intervals that count patients: DeLong with clusters for the AUC, Wilson at the effective "
         "number of films for shares, bootstrap of patients for the rest",

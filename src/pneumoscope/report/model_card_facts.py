@@ -5,7 +5,7 @@ from typing import Any
 
 from pneumoscope.report.markdown import estimate_text, markdown_table
 from pneumoscope.runtime.card import Card, Evaluation
-from pneumoscope.runtime.provenance import AgeSpread, Cohort, TrainingRun
+from pneumoscope.runtime.provenance import AgeSpread, Cohort, TrainingRun, recipes_of
 
 __all__ = ["failures_section", "films_section", "runs_section", "unseen_sources"]
 
@@ -144,14 +144,16 @@ def runs_section(card: Card) -> str:
     """What was run, on what, and how; empty where the card does not say."""
     if not card.training_runs:
         return ""
-    recipes: Sequence[Any] = card.recipe.get("ensemble", [card.recipe])
     chosen = [
         [recipe.get("name", "-"), *(_value(recipe, key) for key in _RECIPE_KEYS), _augmentation(recipe)]
-        for recipe in recipes
+        for recipe in recipes_of(card.recipe)
     ]
     head = ("recipe", *_RECIPE_KEYS.values(), "augmentation")
+    mean = ""
+    if "average" in card.recipe:
+        mean = f"The weights are the mean of those of {len(card.training_runs)} runs.\n\n"
     return (
-        f"## Training\n\n{markdown_table(_RUN_HEAD, map(_run, card.training_runs))}\n\n"
+        f"## Training\n\n{mean}{markdown_table(_RUN_HEAD, map(_run, card.training_runs))}\n\n"
         f"{markdown_table(head, chosen)}\n\n"
         "Every key of the recipe is in `card.json`."
     )
@@ -159,12 +161,12 @@ def runs_section(card: Card) -> str:
 
 def _run(run: TrainingRun) -> tuple[str, ...]:
     return (
-        run.recipe,
+        run.recipe if run.started_from is None else f"{run.recipe}, from {run.started_from}",
         f"`{run.network}`",
         _number(run.parameters),
-        _number(run.films_seen),
+        _after(run.films_seen_before, run.films_seen),
         _number(run.steps),
-        _number(run.seconds),
+        _after(run.seconds_before, run.seconds),
         _machine(run),
         run.torch or "-",
         _number(run.selected_epoch),
@@ -174,6 +176,11 @@ def _run(run: TrainingRun) -> tuple[str, ...]:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f}"
+
+
+def _after(before: float | None, own: float | None) -> str:
+    """A number of a run, after that of the run it started from."""
+    return _number(own) if before is None else f"{_number(own)}, after {_number(before)}"
 
 
 def _machine(run: TrainingRun) -> str:

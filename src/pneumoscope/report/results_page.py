@@ -151,7 +151,7 @@ def _costs(told: Told) -> str:
         "A film counts every time that it is drawn. Multiply-adds are of convolutions and linear layers; "
         "training takes three times those of the films trained on, for the way there and the two ways back. "
         "The validation AUC is of the epoch kept, pooled or the mean over sources, as the recipe says. "
-        "An ensemble costs what its members cost."
+        "An ensemble, or an average of weights, costs what its members cost and what these started from."
     )
     if told["timed"]:
         head.append("seconds")

@@ -88,7 +88,8 @@ class LowerPrecision(_Record):
 
     Attributes:
         arithmetic: "int8": most layers compute with 8-bit integers, which the network says itself; "bf16":
-            16-bit floating point, which is asked of OpenVINO and which not every processor has.
+            16-bit floating point, which is asked of OpenVINO and which not every processor has; "int8-bf16":
+            both; "fp32-openvino": nothing is lower, but OpenVINO computes it.
         made_from: name and version of the exact bundle.
         made_from_sha256: of it.
         calibrated_on: films that the integers' ranges come from; empty where there are none.
@@ -105,7 +106,7 @@ class LowerPrecision(_Record):
         same_hottest_cell: share of maps whose hottest cell is the same.
     """
 
-    arithmetic: Literal["int8", "bf16"]
+    arithmetic: Literal["int8", "bf16", "int8-bf16", "fp32-openvino"]
     made_from: str
     made_from_sha256: str
     calibrated_on: str = ""

@@ -1,6 +1,6 @@
-"""A network in bfloat16, by OpenVINO: about half the time, on processors that have this arithmetic.
+"""A network computed by OpenVINO, which is larger to install than onnxruntime and faster on some processors.
 
-Everything else is scored by onnxruntime, which is as fast in single precision and with 8-bit integers.
+In bfloat16 it takes about half the time, on processors that have this arithmetic.
 """
 
 import os
@@ -31,24 +31,25 @@ class Port(NamedTuple):
 
 
 class OpenVinoNetwork:
-    """A network compiled for one film at a time, rounding to bfloat16 between its operations.
+    """A network compiled for one film at a time.
 
     Args:
         onnx: the serialised network, as verified.
         path: of the file it comes from, for messages.
         threads: threads that share one film's arithmetic.
+        bfloat16: round to it between operations; what the network itself has in 8-bit integers stays so.
 
     Raises:
-        BundleError: OpenVINO cannot load it, or this processor has no bfloat16.
+        BundleError: OpenVINO cannot load it, or bfloat16 is wanted and this processor has none.
         MissingExtraError: openvino is not installed.
     """
 
-    def __init__(self, onnx: bytes, path: Path, threads: int = 1) -> None:
+    def __init__(self, onnx: bytes, path: Path, threads: int = 1, *, bfloat16: bool = True) -> None:
         openvino = import_openvino()
         if _NAMES_A_FILE in onnx:
             raise BundleError(f"{path} names files for its weights, which no hash covers: export it again")
         core = openvino.Core()
-        if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if bfloat16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise BundleError(
                 f"{path.parent} is a bundle in bfloat16, which this processor does not have (it needs "
                 "AVX512_BF16 or AMX): use the bundle that it was made from, or one in int8"
@@ -64,7 +65,7 @@ class OpenVinoNetwork:
                 model,
                 "CPU",
                 {
-                    "INFERENCE_PRECISION_HINT": "bf16",
+                    "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
                     "NUM_STREAMS": streams,
                     "INFERENCE_NUM_THREADS": streams * threads,
                     "ENABLE_CPU_PINNING": False,

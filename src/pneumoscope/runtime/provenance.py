@@ -4,9 +4,12 @@ Source: Tejani et al. 2024, "Checklist for Artificial Intelligence in Medical Im
 Radiology: Artificial Intelligence 6(4):e240300, items 8, 13, 19, 22 to 26, 35 and 36.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["AgeSpread", "Cohort", "SourceFlow", "TrainingRun"]
+__all__ = ["AgeSpread", "Cohort", "SourceFlow", "TrainingRun", "recipes_of"]
 
 
 class _Record(BaseModel):
@@ -95,6 +98,9 @@ class TrainingRun(_Record):
         torch: version of the library.
         selected_epoch: whose weights were kept, counted from 0.
         selected_metric: its validation AUC.
+        started_from: recipe of the run whose weights it started from; None for random or published ones.
+        films_seen_before: by that run, and those before it.
+        seconds_before: of their training, likewise.
     """
 
     recipe: str
@@ -109,3 +115,16 @@ class TrainingRun(_Record):
     torch: str | None = None
     selected_epoch: int | None = None
     selected_metric: float | None = None
+    started_from: str | None = None
+    films_seen_before: int | None = None
+    seconds_before: float | None = None
+
+
+def recipes_of(recipe: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The recipes of the runs that a network is made from.
+
+    Args:
+        recipe: of a card; that of an ensemble, or of an average of weights, holds a list of them.
+    """
+    several: Sequence[Mapping[str, Any]] = recipe.get("ensemble") or recipe.get("average") or [recipe]
+    return several

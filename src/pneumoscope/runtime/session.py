@@ -17,6 +17,9 @@ __all__ = ["Network", "check_session", "keep_quiet", "load_network", "open_sessi
 _FLOAT = "tensor(float)"
 _FATAL = 4  # severity; errors arrive as exceptions, and warnings about graphs are no news to the user
 
+# Whether what is not in 8-bit integers is rounded to bfloat16.
+_BY_OPENVINO = {"fp32-openvino": False, "bf16": True, "int8-bf16": True}
+
 
 class Network(Protocol):
     """What computes: onnxruntime's `InferenceSession`, or what stands for it in another arithmetic.
@@ -58,16 +61,16 @@ def load_network(onnx: bytes, directory: Path, threads: int = 1, arithmetic: str
         onnx: the serialised network, as verified.
         directory: of its bundle.
         threads: threads that share one film's arithmetic.
-        arithmetic: that it was measured in; "bf16" is not in the file and is asked of OpenVINO.
+        arithmetic: that it was measured in, and by what, as `LowerPrecision.arithmetic` lists them.
 
     Raises:
         BundleError: it cannot be loaded, or this processor does not have that arithmetic.
         MissingExtraError: openvino is needed for it and is not installed.
     """
-    if arithmetic == "bf16":
+    if arithmetic in _BY_OPENVINO:
         from pneumoscope.runtime.openvino_network import OpenVinoNetwork
 
-        return OpenVinoNetwork(onnx, directory / "model.onnx", threads)
+        return OpenVinoNetwork(onnx, directory / "model.onnx", threads, bfloat16=_BY_OPENVINO[arithmetic])
     keep_quiet()
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
+from pneumoscope.data.lung_masks import MARGIN
 from pneumoscope.errors import RecipeError
 from pneumoscope.training.augment import augment
 from pneumoscope.training.dataset import Plates
@@ -119,16 +121,24 @@ class BatchMaker:
         recipe = self._recipe
         generator = torch.Generator()
         generator.manual_seed(seed_of(recipe.seed, 1, self._epoch, step, group))
-        marked = self._plates.masks(indices)
-        masks, annotated = (None, None) if marked is None else marked
+        plates, targets = self._plates.plates(indices), self._plates.targets(indices)
+        masks, annotated = self._plates.masks(indices) or (None, None)
         lungs = self._plates.lungs(indices)
-        if masks is not None and lungs is not None:
+        if recipe.data.lungless_share > 0:
+            assert lungs is not None, "films without lungs need to know where they are"
+            painted = torch.rand(len(indices), generator=generator) < recipe.data.lungless_share
+            plates = _paint_lungs(plates, lungs, painted, generator)
+            targets = targets.where(~painted, 0.0)
+            if masks is not None and annotated is not None:
+                masks, annotated = masks.where(~painted[:, None, None], 0), annotated.where(~painted, 1.0)
+        told = recipe.loss.outside_weight > 0
+        if told:
+            assert masks is not None, "outside_weight needs a map"
+            assert lungs is not None, "outside_weight needs lungs"
             masks = torch.stack((masks, 255 - lungs), dim=1)  # (B, 2, S, S)
-        inputs, masks = augment(
-            self._plates.plates(indices), masks, recipe.augment, self._plates.prepare, generator
-        )
-        targets = self._plates.targets(indices)
-        if masks is not None and lungs is not None:
+        inputs, masks = augment(plates, masks, recipe.augment, self._plates.prepare, generator)
+        if told:
+            assert masks is not None
             # What a cell holds of lung must not be cold: only cells wholly outside count.
             return Batch(inputs, targets, masks[:, 0], annotated, (masks[:, 1] > _WHOLLY).float())
         if recipe.loss.mixup_alpha == 0:
@@ -147,6 +157,25 @@ class BatchMaker:
             # A mixed film has a known map only where both of its films have.
             None if annotated is None else annotated * annotated[partner],
         )
+
+
+def _paint_lungs(plates: Tensor, lungs: Tensor, painted: Tensor, generator: torch.Generator) -> Tensor:
+    """Hide the lungs of some films behind one grey each.
+
+    Args:
+        plates: (B, S, S) uint8.
+        lungs: (B, S, S) uint8, above 0 in the lungs and around them; part of that margin may stay.
+        painted: (B,) bool, which films.
+        generator: the only source of randomness.
+
+    Returns:
+        (B, S, S) uint8; half of the painted films have black lungs.
+    """
+    grey = (torch.rand(len(plates), generator=generator) - 0.5).clamp(min=0) * 510
+    bare = int(torch.rand(1, generator=generator) * MARGIN * plates.shape[-1])  # pixels of margin left
+    body = functional.max_pool2d((lungs == 0).float(), 2 * bare + 1, stride=1, padding=bare)
+    hidden = painted[:, None, None] & (body == 0)
+    return torch.where(hidden, grey.to(torch.uint8)[:, None, None], plates)
 
 
 def _joined(groups: list[Batch]) -> Batch:

@@ -61,7 +61,7 @@ def train(
         caches: plates by size, for every stage's.
         directory: gets checkpoints, log, and the weights of the best epoch.
         processes: that share the work, from `process_group`.
-        lungs: of the training films, where `recipe.loss.outside_weight` asks for them.
+        lungs: of the training films, where `recipe.needs_lungs`.
         observer: told of every step.
 
     Returns:
@@ -80,16 +80,16 @@ def train(
             f"{drawn} films an epoch, out of {len(films)} training films, do not fill a batch of "
             f"{recipe.batch_size}: check data.sources and data.targets against the manifest, or batch_size"
         )
-    outside = None
-    if recipe.loss.outside_weight > 0:
-        assert lungs is not None, "a recipe with outside_weight needs lungs"
-        outside = lungs.of(films.sha256)
+    where = None
+    if recipe.needs_lungs:
+        assert lungs is not None, "this recipe needs lungs"
+        where = lungs.of(films.sha256)
     shares = group_shares(films.sources, films.targets, recipe.data.balance, recipe.data.source_weights)
     stage_of = [number for number, stage in enumerate(recipe.stages) for _ in range(stage.epochs)]
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.threads or threads)
     with torch.random.fork_rng(devices=[processes.device] if processes.device.type == "cuda" else []):
-        run = RunState(recipe, processes)
+        run = RunState(recipe, processes, None if directory.start is None else directory.start.weights)
         directory.begin(processes)
         if directory.state is not None:
             run.take_up(directory.state)
@@ -98,7 +98,7 @@ def train(
             epoch, stage = run.progress.epoch, stage_of[run.progress.epoch]
             cache = caches[recipe.stage_prepare(stage).size]
             make = BatchMaker(
-                Plates(films, cache, masks=recipe.loss.map_weight > 0, lungs=outside),
+                Plates(films, cache, masks=recipe.loss.map_weight > 0, lungs=where),
                 epoch_order(films.sources, films.targets, shares, drawn, seed=recipe.seed, epoch=epoch),
                 recipe,
                 epoch,

@@ -51,6 +51,8 @@ class DataChoice(_Section):
             nothing about the target where a source holds both.
         source_weights: share of an epoch per source, in any unit; None for shares by number of films.
         epoch_films: films drawn per epoch; None for as many as there are.
+        lungless_share: of the films drawn, whose lungs are painted over in one grey, and whose target and map
+            become those of a film without pneumonia: what lies outside the lungs is no evidence.
     """
 
     sources: tuple[str, ...] | None = None
@@ -58,6 +60,7 @@ class DataChoice(_Section):
     balance: Literal["none", "label", "label-within-source"] = "none"
     source_weights: dict[str, float] | None = None
     epoch_films: int | None = Field(default=None, ge=1)
+    lungless_share: float = Field(default=0.0, ge=0, le=0.5)
 
     @model_validator(mode="after")
     def _shares_agree(self) -> Self:
@@ -232,6 +235,11 @@ class Recipe(_Section):
         if size is None:
             return values
         return {**values, "prepare": {**values.get("prepare", {}), "size": size}}
+
+    @property
+    def needs_lungs(self) -> bool:
+        """Whether training must know where the lungs of its films are."""
+        return self.loss.outside_weight > 0 or self.data.lungless_share > 0
 
     def stage_prepare(self, stage: int) -> PrepareParameters:
         """Parameters of the plates of one stage."""

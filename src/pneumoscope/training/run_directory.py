@@ -14,6 +14,7 @@ from pneumoscope.models import save_weights
 from pneumoscope.training import checkpoint
 from pneumoscope.training.distributed import Processes
 from pneumoscope.training.recipe import Recipe
+from pneumoscope.training.start import Start
 from pneumoscope.training.state import RunState
 
 __all__ = ["Observer", "RunDirectory"]
@@ -38,9 +39,11 @@ class RunDirectory:
         manifest_sha256: of the rows it trains on.
         processes: that share the work.
         resume: go on with the run that the directory holds, if it holds one.
+        start: whose weights it starts from, None for those that the recipe names.
 
     Attributes:
         path: as given.
+        start: as given.
         state: what state.pt holds, None where the run starts.
 
     Raises:
@@ -48,9 +51,17 @@ class RunDirectory:
     """
 
     def __init__(
-        self, path: Path, recipe: Recipe, manifest_sha256: str, processes: Processes, *, resume: bool
+        self,
+        path: Path,
+        recipe: Recipe,
+        manifest_sha256: str,
+        processes: Processes,
+        *,
+        resume: bool,
+        start: Start | None = None,
     ) -> None:
         self.path = path
+        self.start = start
         self._leads = processes.leads
         self._facts = {
             "recipe": recipe.name,
@@ -60,6 +71,7 @@ class RunDirectory:
             "device": processes.device.type,
             "hardware": _hardware(processes.device),
             "processes": processes.count,
+            "started_from": None if start is None else start.facts(),
         }
         self._recipe = recipe.model_dump(mode="json")
         self._check(resume=resume)
@@ -109,6 +121,8 @@ class RunDirectory:
         state = checkpoint.load_state(self.path)
         if state is not None and state["manifest_sha256"] != self._facts["manifest_sha256"]:
             raise UsageError(f"{self.path}: cannot be resumed on another manifest; choose another --out")
+        if state is not None and state.get("started_from") != self._facts["started_from"]:
+            raise UsageError(f"{self.path}: started from other weights; name those, or choose another --out")
 
     def note(self, record: Mapping[str, Any]) -> None:
         """Append a record to the log."""
@@ -129,6 +143,7 @@ class RunDirectory:
                     **run.put_down(),
                     "log_bytes": self._journal.size,
                     "manifest_sha256": self._facts["manifest_sha256"],
+                    "started_from": self._facts["started_from"],
                 },
             )
 

@@ -1,12 +1,13 @@
 """Everything that changes while a run trains, and how it is put down and taken up again."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pneumoscope.models import PooledClassifier, build_model
+from pneumoscope.models import PooledClassifier, build_model, load_weights
 from pneumoscope.training.average import WeightAverage
 from pneumoscope.training.distributed import Processes
 from pneumoscope.training.optimiser import Plateau, build_optimiser
@@ -83,6 +84,7 @@ class RunState:
     Args:
         recipe: of the run; its seed makes the initial weights, through torch's global generator.
         processes: that share the work.
+        weights: file of the initial ones; None for those that the recipe names.
 
     Attributes:
         model: the network, on its device.
@@ -93,9 +95,12 @@ class RunState:
         window: sums since the last record.
     """
 
-    def __init__(self, recipe: Recipe, processes: Processes) -> None:
+    def __init__(self, recipe: Recipe, processes: Processes, weights: Path | None = None) -> None:
         torch.manual_seed(recipe.seed)
-        model = build_model(recipe.model.name, pretrained=recipe.model.pretrained, **recipe.model.options)
+        pretrained = recipe.model.pretrained and weights is None
+        model = build_model(recipe.model.name, pretrained=pretrained, **recipe.model.options)
+        if weights is not None:
+            load_weights(model, weights)
         memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.model: PooledClassifier = processes.synchronised(
             model.to(device=processes.device, memory_format=memory_format)  # type: ignore[call-overload]

@@ -19,6 +19,7 @@ PLAN = Plan.model_validate(
         },
         "budgets": {"small": ["seed=1"]},
         "groups": [{"name": "all"}, {"name": "others", "negatives": ["OTHER"]}],
+        "parts": [{"name": "left", "title": "5", "recipe": "finish.yaml", "start": "one"}],
         "ladder": [
             {
                 "name": "one",
@@ -29,6 +30,7 @@ PLAN = Plan.model_validate(
                 "stress": ["--baselines", "{runs}/a"],
             },
             {"name": "two", "title": "2", "recipe": "r.yaml", "manifests": ["pool", "made"], "shipped": True},
+            {"name": "mean", "title": "4", "members": ["left", "two"], "average": True},
             {"name": "both", "title": "3", "members": ["one", "two"], "export": ["--guard", "{runs}/g.json"]},
         ],
     }
@@ -67,6 +69,16 @@ def test_an_ensemble_is_made_of_its_members_on_their_manifests():
     assert commands[4] == (
         f"pneumoscope export runs/one runs/two {POOL} --name both --guard runs/g.json --out runs/bundles/both"
     )
+
+
+def test_an_average_is_made_after_what_its_runs_start_from():
+    commands = _commands("mean")
+    assert commands[2] == TRAIN
+    assert commands[3] == (
+        f"pneumoscope train recipes/finish.yaml --start-from runs/one {POOL} --out runs/left --resume"
+    )
+    assert commands[4].startswith("pneumoscope train recipes/r.yaml")
+    assert commands[5].startswith("pneumoscope export runs/left runs/two --average-weights --manifest")
 
 
 def test_the_shipped_default_is_measured_by_its_name():

@@ -1,5 +1,6 @@
 """Pages of bundles and runs that were never trained: what is told, and above all what is not."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -46,6 +47,8 @@ class Made:
         record = {
             "manifest_sha256": manifest_sha256(self.rows),
             "parameters": 10,
+            "recipe": "made",
+            "films_seen": 64,
             "seconds": 2.0,
             "device": "cpu",
             "processes": 1,
@@ -60,7 +63,7 @@ class Made:
         (directory / "log.jsonl").write_text('{"kind": "epoch", "stage": 0, "films_seen": 64}\n')
         return recipe
 
-    def bundle(self, name, recipe, **changes):
+    def bundle(self, name, recipe, /, **changes):
         card = {
             "recipe": recipe.model_dump(mode="json"),
             "training_manifest_sha256": manifest_sha256(self.rows),
@@ -186,6 +189,39 @@ def test_a_run_that_its_command_does_not_make_is_named_and_shown(both):
     told = both.gather()
     assert told["missing"] == ["Second: its run was not made by the command below: batch_size differ"]
     assert _rows_told(told) == ["one", "two"]
+
+
+def test_an_average_is_shown_with_what_its_runs_started_from(made):
+    part = {"title": "Part", "recipe": "made.yaml"}
+    made.plan["parts"] = [
+        part | {"name": "trunk", "title": "Trunk"},
+        part | {"name": "left", "title": "Left", "set": ["seed=4"], "start": "trunk"},
+        part | {"name": "right", "title": "Right", "set": ["seed=5"], "start": "trunk"},
+    ]
+    made.plan["ladder"] = [{"name": "mean", "title": "Mean", "members": ["left", "right"], "average": True}]
+    made.run("trunk")
+    weights = made.places.runs / "trunk" / "weights.safetensors"
+    weights.write_bytes(b"weights of the trunk")
+    start = {"recipe": "made", "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    recipes = [made.run(name, seed=seed) for name, seed in (("left", 4), ("right", 5))]
+    for name in ("left", "right"):
+        path = made.places.runs / name / "run.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"started_from": start}))
+    both = {"average": [recipe.model_dump(mode="json") for recipe in recipes]}
+    made.bundle("mean", recipes[0], recipe=both)
+    made.evaluation("mean", 1.5)
+    told = made.gather()
+    assert told["missing"] == []
+    assert [cost["entry"] for cost in told["costs"]] == ["trunk", "left", "right"]
+    assert [row["entry"] for row in told["groups"][0]["rows"]] == ["mean"]
+
+    weights.write_bytes(b"other weights")
+    complaint = "its run did not start from the weights that the plan names"
+    assert made.gather()["missing"] == [f"Left: {complaint}", f"Right: {complaint}"]
+    weights.write_bytes(b"weights of the trunk")
+    made.bundle("mean", recipes[0], recipe={"ensemble": both["average"]})
+    made.evaluation("mean", 1.5)
+    assert made.gather()["missing"] == ["Mean: its bundle was not made from its run: export again"]
 
 
 def test_a_run_cut_short_is_named(both):

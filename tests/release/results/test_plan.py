@@ -26,10 +26,10 @@ def file(tmp_path):
 
 def test_our_own_plan_names_recipes_and_changes_that_exist():
     plan = load_plan(ROOT / "docs" / "results.yaml")
-    for entry in plan.entries:
+    for entry in plan.named:
         if entry.recipe is not None:
             load_recipe(ROOT / "recipes" / entry.recipe, plan.changes(entry))
-    assert len({entry.title for entry in plan.entries}) == len(plan.entries)
+    assert len({entry.title for entry in plan.named}) == len(plan.named)
 
 
 def test_the_rungs_of_our_own_plan_have_one_budget():
@@ -60,6 +60,21 @@ def test_members_and_changes_are_found(file):
         plan.entry("three")
 
 
+def test_what_a_run_starts_from_is_trained_before_it_and_once(file):
+    plan = _load(
+        file,
+        parts=[
+            ENTRY | {"name": "trunk"},
+            ENTRY | {"name": "left", "start": "trunk"},
+            ENTRY | {"name": "right", "start": "trunk"},
+        ],
+        ladder=[{"name": "mean", "title": "Mean", "members": ["left", "right"], "average": True}],
+    )
+    assert [run.name for run in plan.training_of(plan.entry("mean"))] == ["trunk", "left", "right"]
+    assert [entry.name for entry in plan.entries] == ["mean"]
+    assert [entry.name for entry in plan.named] == ["trunk", "left", "right", "mean"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -77,6 +92,10 @@ def test_members_and_changes_are_found(file):
         ({"manifests": {"pond": POOL}}, "must be one called 'pool'"),
         ({"manifests": {"pool": POOL | {"command": "make {there}"}}}, "may stand in braces"),
         ({"ladder": [ENTRY | {"stress": ["--lungs", "{there}"]}]}, "may stand in braces"),
+        ({"ladder": [ENTRY | {"average": True}]}, "only an entry with members is an average"),
+        ({"ladder": [ENTRY | {"start": "two"}]}, "there is no entry 'two'"),
+        ({"ladder": [ENTRY | {"start": "one"}]}, "one starts from itself"),
+        ({"parts": [ENTRY]}, "two entries have one name"),
         ({"operating_point": "best"}, "operating_point"),
     ],
 )

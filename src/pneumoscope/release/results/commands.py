@@ -74,8 +74,10 @@ class Places:
 
     def train_command(self, plan: Plan, entry: Entry) -> str:
         """Trains it; a run that is there already goes on, or is left as it is."""
-        assert entry.recipe is not None, f"{entry.name} is an ensemble"
+        assert entry.recipe is not None, f"{entry.name} is made of others"
         changes = [word for change in plan.changes(entry) for word in ("--set", change)]
+        if entry.start is not None:
+            changes += ["--start-from", str(self.run(plan.entry(entry.start)))]
         where = [*self.manifest_options(plan, entry.manifests), "--out", str(self.run(entry)), "--resume"]
         return shlex.join(["pneumoscope", "train", str(self.recipes / entry.recipe), *changes, *where])
 
@@ -83,6 +85,7 @@ class Places:
         """Makes its bundle."""
         runs = plan.runs_of(entry)
         words = ["pneumoscope", "export", *(str(self.run(run)) for run in runs)]
+        words += ["--average-weights"] if entry.average else []
         words += [*self.manifest_options(plan, runs[0].manifests), "--name", entry.name]
         return shlex.join([*words, *self._filled(entry.export), "--out", str(self.bundle(entry))])
 
@@ -122,7 +125,7 @@ class Places:
             shipped: name of the shipped default.
             missing: leave out what is there already.
         """
-        runs = plan.runs_of(entry)
+        runs = plan.training_of(entry)
         for name in dict.fromkeys(("pool", *(name for run in runs for name in run.manifests))):
             if not (missing and self.manifest(plan, name).is_file()):
                 yield self.manifest_command(plan, name)

@@ -20,6 +20,7 @@ from pneumoscope.release.results.runs import RunRecord, differing_keys, made_of,
 from pneumoscope.release.results.values import comparison_of, cost_of, figures_of, films_of
 from pneumoscope.runtime.bundle import Bundle, find_bundle, open_bundle
 from pneumoscope.training.recipe import load_recipe
+from pneumoscope.training.start import open_start
 
 __all__ = ["gather_results"]
 
@@ -48,7 +49,7 @@ def gather_results(plan: Plan, places: Places) -> dict[str, Any]:
         "operating_point": plan.operating_point,
         "manifest_sha256": manifest_sha256(gathering.rows),
         "films": films_of(gathering.rows),
-        "entries": {entry.name: entry.title for entry in plan.entries},
+        "entries": {entry.name: entry.title for entry in plan.named},
         "groups": [gathering.table(group, ladder) for group in plan.groups],
         "reported": [row.model_dump() for row in plan.reported],
         "reported_note": plan.reported_note,
@@ -95,7 +96,7 @@ class _Gathering:
 
     def take(self, entry: Entry) -> _Found | None:
         """Read an entry, its runs included; None, and a sentence, where it is not measured."""
-        runs = [self._take_run(run) for run in self.plan.runs_of(entry)]
+        runs = [self._take_run(run) for run in self.plan.training_of(entry)]
         figures = self.places.evaluation(entry, self.plan.split)
         if not (entry.shipped or self.places.bundle(entry).is_dir()):
             complaint = "there is no bundle of it" if all(runs) else "not trained yet"
@@ -148,8 +149,19 @@ class _Gathering:
             self._miss(entry, f"its run was not made by the command below: {', '.join(keys)} differ")
         if not run.finished:
             self._miss(entry, "its run did not reach its end")
+        if run.started_from != self._start_of(entry):
+            self._miss(entry, "its run did not start from the weights that the plan names")
         self.runs[entry.name] = run
         return True
+
+    def _start_of(self, entry: Entry) -> str | None:
+        """Hash of the weights that its training is to start from; empty where they are not at hand."""
+        if entry.start is None:
+            return None
+        try:
+            return open_start(self.places.run(self.plan.entry(entry.start))).weights_sha256
+        except DataError:
+            return ""
 
     def _bundle(self, entry: Entry) -> Bundle:
         return open_bundle(find_bundle() if entry.shipped else self.places.bundle(entry))
@@ -166,7 +178,7 @@ class _Gathering:
             return "it was trained on another manifest, so that films measured here may have been trained on"
         planned = self.plan.runs_of(entry)
         runs = [self.runs[run.name] for run in planned if run.name in self.runs]
-        if len(runs) == len(planned) and not made_of(bundle.card.recipe, runs):
+        if len(runs) == len(planned) and not made_of(bundle.card.recipe, runs, average=entry.average):
             return "its bundle was not made from its run: export again"
         return ""
 

@@ -62,15 +62,17 @@ class Group(_Section):
 
 
 class Entry(_Section):
-    """One network, or the ensemble of several.
+    """One network, or what is made of several: an ensemble, or the average of their weights.
 
     Attributes:
         name: of its run directory, its bundle and its evaluation.
         title: in the tables.
-        recipe: file name among the recipes; None for an ensemble.
+        recipe: file name among the recipes; None where it has members.
         budget: name of a list of changes to the recipe, which comes before `set`.
         set: further changes, as `pneumoscope train --set` takes them.
-        members: names of the entries that an ensemble is made of.
+        start: name of the entry whose weights its training starts from; None for those of the recipe.
+        members: names of the entries that it is made of.
+        average: of the members' weights; else they are an ensemble.
         manifests: names of the manifests that it is trained on.
         export: further options of `pneumoscope export`; {runs} and {films} stand for folders, here and below.
         stress: options of a second `pneumoscope evaluate`, such as --stress; None where there is none.
@@ -84,7 +86,9 @@ class Entry(_Section):
     recipe: str | None = None
     budget: str | None = None
     set: tuple[str, ...] = ()
+    start: str | None = None
     members: tuple[str, ...] = ()
+    average: bool = False
     manifests: tuple[str, ...] = ("pool",)
     export: tuple[str, ...] = ()
     stress: tuple[str, ...] | None = None
@@ -101,6 +105,8 @@ class Entry(_Section):
     def _one_origin(self) -> Self:
         if (self.recipe is None) == (not self.members):
             raise ValueError("an entry has either a recipe or members")
+        if (self.average and not self.members) or (self.start is not None and self.members):
+            raise ValueError("only an entry with members is an average, and only one with a recipe starts")
         return self
 
 
@@ -136,6 +142,7 @@ class Plan(_Section):
         ladder: networks, in the order of the tables.
         comparisons: between them.
         reference: entry that the networks of `left_out` are compared with.
+        parts: networks that others are made of or start from; they are trained, and not measured themselves.
         left_out: networks that were trained without some sources.
         left_out_note: what a reader must know of them.
     """
@@ -151,6 +158,7 @@ class Plan(_Section):
     reported: tuple[Reported, ...] = ()
     reported_note: str = ""
     ladder: tuple[Entry, ...] = Field(min_length=1)
+    parts: tuple[Entry, ...] = ()
     comparisons: tuple[Pair, ...] = ()
     reference: str | None = None
     left_out: tuple[Entry, ...] = ()
@@ -160,15 +168,23 @@ class Plan(_Section):
     def _names_are_known(self) -> Self:
         if "pool" not in self.manifests:
             raise ValueError("manifests: there must be one called 'pool', whose films are measured")
-        names = [entry.name for entry in self.entries]
+        names = [entry.name for entry in self.named]
         if len(set(names)) < len(names):
             raise ValueError("two entries have one name")
-        wanted = [member for entry in self.entries for member in entry.members]
+        wanted = [member for entry in self.named for member in entry.members]
+        wanted += [entry.start for entry in self.named if entry.start is not None]
         wanted += [name for pair in self.comparisons for name in (pair.first, pair.second)]
         wanted += [] if self.reference is None else [self.reference]
         for unknown in sorted(set(wanted) - set(names)):
             raise ValueError(f"there is no entry {unknown!r}")
-        for entry in self.entries:
+        for entry in self.named:
+            seen = {entry.name}
+            while entry.start is not None:
+                if entry.start in seen:
+                    raise ValueError(f"{entry.start} starts from itself")
+                seen.add(entry.start)
+                entry = self.entry(entry.start)
+        for entry in self.named:
             for unknown in sorted(set(entry.manifests) - set(self.manifests)):
                 raise ValueError(f"{entry.name}: there is no manifest {unknown!r}")
             if entry.budget is not None and entry.budget not in self.budgets:
@@ -177,8 +193,13 @@ class Plan(_Section):
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """All, the ladder first."""
+        """All that are measured, the ladder first."""
         return (*self.ladder, *self.left_out)
+
+    @property
+    def named(self) -> tuple[Entry, ...]:
+        """All, in the order in which a reader meets them."""
+        return (*self.parts, *self.entries)
 
     def entry(self, name: str) -> Entry:
         """The entry of this name.
@@ -186,15 +207,25 @@ class Plan(_Section):
         Raises:
             UsageError: there is none.
         """
-        for entry in self.entries:
+        for entry in self.named:
             if entry.name == name:
                 return entry
-        known = ", ".join(entry.name for entry in self.entries)
+        known = ", ".join(entry.name for entry in self.named)
         raise UsageError(f"the plan has no entry {name!r}: it has {known}")
 
     def runs_of(self, entry: Entry) -> tuple[Entry, ...]:
         """Entries whose run directories it is made from: its members, or itself."""
         return tuple(self.entry(name) for name in entry.members) or (entry,)
+
+    def training_of(self, entry: Entry) -> tuple[Entry, ...]:
+        """Entries that are trained for it, each after the one that it starts from."""
+        trained: list[Entry] = []
+        for run in self.runs_of(entry):
+            chain = [run]
+            while (start := chain[-1].start) is not None:
+                chain.append(self.entry(start))
+            trained += [link for link in reversed(chain) if link not in trained]
+        return tuple(trained)
 
     def changes(self, entry: Entry) -> tuple[str, ...]:
         """All changes to its recipe, as `--set` takes them."""

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pneumoscope.errors import DataError
 from pneumoscope.models import build_model
+from pneumoscope.runtime.provenance import recipes_of
 from pneumoscope.training.recipe import Recipe
 
 __all__ = ["RunRecord", "differing_keys", "made_of", "multiply_adds", "read_run"]
@@ -37,6 +38,7 @@ class RunRecord:
         epoch: that was kept, counted from 0; None where nothing chose one.
         metric: validation AUC of that epoch, averaged as the recipe says.
         finished: it reached its end.
+        started_from: SHA-256 of the weights that it started from; None for random or published ones.
     """
 
     name: str
@@ -53,6 +55,7 @@ class RunRecord:
     epoch: int | None
     metric: float | None
     finished: bool
+    started_from: str | None
 
 
 def read_run(directory: Path) -> RunRecord:
@@ -84,6 +87,7 @@ def read_run(directory: Path) -> RunRecord:
             epoch=facts["selected_epoch"],
             metric=facts["selected_metric"],
             finished=facts["finished"] is True,
+            started_from=(facts.get("started_from") or {}).get("weights_sha256"),
         )
     except KeyError as error:
         raise DataError(
@@ -143,16 +147,18 @@ def differing_keys(one: Recipe, other: Recipe) -> list[str]:
     return [key for key in keys if key != "name"]
 
 
-def made_of(card_recipe: Mapping[str, Any], runs: Sequence[RunRecord]) -> bool:
+def made_of(card_recipe: Mapping[str, Any], runs: Sequence[RunRecord], *, average: bool = False) -> bool:
     """Whether the recipe on a bundle's card is that of these runs, in their order.
 
     Args:
-        card_recipe: `recipe` of the card; that of an ensemble holds those of its members.
+        card_recipe: `recipe` of the card.
         runs: one, or the members.
+        average: of the members' weights.
     """
-    told = card_recipe.get("ensemble", [card_recipe])
+    if ("average" in card_recipe) != average:
+        return False
     try:
-        recipes = [Recipe.model_validate(values) for values in told]
+        recipes = [Recipe.model_validate(values) for values in recipes_of(card_recipe)]
     except ValidationError:
         return False
     return recipes == [run.recipe for run in runs]
