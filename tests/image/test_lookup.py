@@ -40,12 +40,15 @@ def test_counts_are_those_of_numpy(words, shape):
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_views_and_read_only_pixels(words):
+@pytest.mark.parametrize("entries", [np.uint8, np.uint16])
+def test_views_and_read_only_pixels(words, entries):
     drawn = values(words, (300, 500))
     drawn.flags.writeable = False
-    table = np.arange(np.iinfo(words).max + 1, dtype=np.uint16)[::-1].copy()
+    table = np.arange(np.iinfo(words).max + 1, dtype=np.uint16)[::-1].astype(entries)
     for view in (drawn[::2, ::3], drawn.T, drawn[:, ::-1]):
-        np.testing.assert_array_equal(look_up(table, view), table[view])
+        found = look_up(table, view)
+        np.testing.assert_array_equal(found, table[view])
+        found[0, 0] = 7  # it is the caller's own
         assert count_values(view).sum() == view.size
         np.testing.assert_array_equal(count_values(view), count_values(view.copy()))
 

@@ -28,6 +28,10 @@ def look_up(table: _Entries, words: NDArray[np.unsignedinteger[Any]]) -> _Entrie
     Returns:
         Same shape as `words`, of the table's type; `table[words]` in a third of the time.
     """
+    # From bytes to bytes Python's own way takes half the time of numpy's.
+    if table.dtype == words.dtype == np.uint8 and table.size == 1 << 8:
+        moved = bytearray(np.ascontiguousarray(words)).translate(table.tobytes())
+        return cast(_Entries, np.frombuffer(moved, np.uint8).reshape(words.shape))
     flat = words.reshape(-1)  # (P,)
     entries = np.empty(flat.size, table.dtype)
     for begin in range(0, flat.size, _BAND_PIXELS):
