@@ -56,6 +56,16 @@ def test_csv() -> None:
     assert float(rows[0]["probability"]) == SCORED["probability"]
 
 
+@pytest.mark.parametrize("path", ['=HYPERLINK("x")', "+1.png", "-1.png", "@a.png", "\tb.png"])
+def test_no_path_in_a_csv_is_a_formula(path: str) -> None:
+    text = written("csv", [SCORED | {"path": path}])
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row["path"] == f"./{path}"
+    text = written("csv", [SCORED | {"path": "a=b.png"}])
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row["path"] == "a=b.png"
+
+
 def test_csv_without_records_has_its_header() -> None:
     assert written("csv", []) == ",".join(RECORD_FIELDS) + "\n"
 

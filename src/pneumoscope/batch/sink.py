@@ -17,6 +17,8 @@ SINK_FORMATS = ("table", "json", "jsonl", "csv")
 
 # Wide enough for paths; only a terminal has a width of its own.
 _WIDTH_OF_A_FILE = 160
+# What a spreadsheet takes a cell for a formula by. Source: OWASP, "CSV Injection".
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Sink(Protocol):
@@ -45,7 +47,10 @@ class JsonLinesSink:
 
 
 class CsvSink:
-    """A header of the record's fields and one row per record (RFC 4180, but LF); None is an empty cell."""
+    """A header of the record's fields and one row per record (RFC 4180, but LF); None is an empty cell.
+
+    A path that a spreadsheet would take for a formula begins with "./", which names the same file.
+    """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -54,7 +59,8 @@ class CsvSink:
 
     def write(self, record: Record, notes: Sequence[str] = ()) -> None:  # noqa: ARG002
         """Write and flush one row."""
-        self._writer.writerow(record)
+        path = str(record["path"])
+        self._writer.writerow(record | {"path": f"./{path}"} if path.startswith(_FORMULA) else record)
         self._file.flush()
 
     def close(self) -> None:
