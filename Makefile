@@ -19,6 +19,9 @@ TRAINING_FILMS = --manifest $(POOL) --root $(DATA) \
 	--manifest runs/transplants-portable/manifest.parquet --root runs/transplants-portable \
 	--manifest runs/transplants-children/manifest.parquet --root runs/transplants-children
 
+TRUNK := runs/pneumoscope-lite0-trunk
+FINISH := runs/pneumoscope-lite0-finish
+
 SOURCES := $(shell find src -type f -not -name '*.pyc' | sed 's/ /\\ /g')
 
 # The first Python of at least 3.11 that can make virtual environments, or a sentence saying what to install.
@@ -73,11 +76,15 @@ bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the dat
 		--donor rsna-lungs --donor covid19-radiography --host-label PNEUMONIA --most 2000
 	$(VENV)/bin/pneumoscope data transplant --manifest $(POOL) --root $(DATA) --out runs/transplants-children \
 		--donor kermany --host kermany
-	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0.yaml $(TRAINING_FILMS) --resume
+	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0.yaml $(TRAINING_FILMS) --out $(TRUNK) --resume
+	for seed in 1 2 3; do \
+		$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0-finish.yaml --set seed=$$seed --start-from $(TRUNK) \
+			$(TRAINING_FILMS) --out $(FINISH)-$$seed --resume || exit 1; \
+	done
 	$(VENV)/bin/pneumoscope data guard --manifest $(POOL) --root $(DATA) --not-films $(DATA)/not-chest-xray \
 		--out runs/guard.json
-	$(VENV)/bin/pneumoscope export runs/pneumoscope-lite0 $(TRAINING_FILMS) --out runs/bundle --guard runs/guard.json \
-		--name pneumoscope-lite0 --version 0.3.0 \
+	$(VENV)/bin/pneumoscope export $(TRUNK) $(FINISH)-1 $(FINISH)-2 $(FINISH)-3 --average-weights $(TRAINING_FILMS) \
+		--out runs/bundle --guard runs/guard.json --name pneumoscope-lite0 --version 0.4.0 \
 		$(addprefix --calibrate-source ,kermany kermany-original covid19-radiography) \
 		$(addprefix --evaluate ,$(addsuffix :test,kermany covid19-radiography rsna-lungs nih-chestxray14 all))
 

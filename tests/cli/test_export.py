@@ -69,12 +69,6 @@ def test_several_runs_become_an_ensemble(made, tmp_path):
     )
 
 
-def test_runs_without_a_common_start_are_not_averaged(made, tmp_path):
-    with pytest.raises(UsageError, match="did not start from the same weights"):
-        _export(made, tmp_path / "bundle", "--average-weights", runs=2)
-    assert not (tmp_path / "bundle").exists()
-
-
 def test_finished_runs_of_one_start_become_one_network(made, tmp_path):
     finished = replace(made, directory=tmp_path / "finished")
     arguments = ["train", made.directory.parent / "recipe.yaml", "--manifest", made.manifest]
@@ -83,6 +77,11 @@ def test_finished_runs_of_one_start_become_one_network(made, tmp_path):
     for name, options in (("single", ()), ("mean", ("--average-weights",))):
         result = _export(finished, tmp_path / name, *options, runs=1 if name == "single" else 2)
         assert result.exit_code == 0, result.output
+    other = make_run(tmp_path / "other", seed=9)
+    with pytest.raises(UsageError, match="their starts"):
+        _export(
+            replace(made, directory=other.directory), tmp_path / "no", made.directory, "--average-weights"
+        )
     single, mean = open_bundle(tmp_path / "single"), open_bundle(tmp_path / "mean")
     assert mean.card.architecture == "simple_cnn"
     assert len(mean.onnx) == len(single.onnx)

@@ -1,6 +1,7 @@
 """A run directory, read back: the network that training kept, and what it was trained on and with."""
 
 import copy
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pneumoscope.image.prepare import PrepareParameters
 from pneumoscope.models import Ensemble, PooledClassifier, build_model, load_weights
 from pneumoscope.release.provenance import training_run
 from pneumoscope.runtime.provenance import TrainingRun
+from pneumoscope.training import checkpoint
 from pneumoscope.training.recipe import DataChoice, Recipe
 
 __all__ = ["TrainedRun", "join_runs", "open_run"]
@@ -35,7 +37,8 @@ class TrainedRun:
         code_revision: of the code that trained it, or "unknown".
         finished: training reached its end, so that the weights are those of the last stage's best epoch.
         records: what was run, for the card; one of each run that it is made from.
-        started_from: SHA-256 of the weights that training started from, None for random or published ones.
+        origin: SHA-256 of the weights that training started from; of its own, where those were random or
+            published; empty where there are several runs.
     """
 
     model: PooledClassifier
@@ -48,7 +51,7 @@ class TrainedRun:
     code_revision: str
     finished: bool
     records: tuple[TrainingRun, ...]
-    started_from: str | None = None
+    origin: str = ""
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -63,6 +66,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise DataError(f"{path} holds no JSON object: it was not written by pneumoscope train")
     return values
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def open_run(directory: Path) -> TrainedRun:
@@ -89,7 +96,7 @@ def open_run(directory: Path) -> TrainedRun:
             f"{directory / 'run.json'} names no manifest_sha256: pneumoscope train did not write it"
         )
     model = build_model(recipe.model.name, **recipe.model.options)
-    load_weights(model, directory / "weights.safetensors")
+    load_weights(model, directory / checkpoint.WEIGHTS)
     model.eval()
     return TrainedRun(
         model=model,
@@ -102,7 +109,8 @@ def open_run(directory: Path) -> TrainedRun:
         code_revision=str(facts.get("code_revision") or "unknown"),
         finished=facts.get("finished") is True,
         records=(training_run(recipe, facts),),
-        started_from=(facts.get("started_from") or {}).get("weights_sha256"),
+        origin=(facts.get("started_from") or {}).get("weights_sha256")
+        or _sha256(directory / checkpoint.WEIGHTS),
     )
 
 
@@ -112,8 +120,8 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
     Args:
         runs: at least one.
         average_weights: one network of their size whose weights are the mean of theirs, which works where all
-            started from the same weights and did not go far (Wortsman et al. 2022, "Model soups"); otherwise
-            an ensemble, the mean of their logits.
+            started from the same weights and did not go far (Wortsman et al. 2022, "Model soups"); the run
+            that holds these weights may be among them. Otherwise an ensemble, the mean of their logits.
 
     Raises:
         UsageError: they differ in prepare parameters, in manifest, or in sources and targets; for an average
@@ -129,8 +137,9 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
         ("targets", [run.data.targets for run in runs]),
     ]
     if average_weights:
-        alike.append(("networks", [run.recipe["model"] for run in runs]))
-        alike.append(("starts", [run.started_from for run in runs]))
+        models = [run.recipe["model"] for run in runs]
+        alike.append(("networks", [(model["name"], model["options"]) for model in models]))
+        alike.append(("starts (pneumoscope train --start-from)", [run.origin for run in runs]))
     for what, values in alike:
         for run, value in zip(others, values[1:], strict=True):
             if value != values[0]:
@@ -138,11 +147,6 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
                     f"{first.name} and {run.name} cannot be one "
                     f"{'network' if average_weights else 'ensemble'}: their {what} differ"
                 )
-    if average_weights and first.started_from is None:
-        raise UsageError(
-            f"{first.name} and {others[0].name} cannot be averaged: they did not start from the same weights "
-            "(pneumoscope train --start-from)"
-        )
     revisions = {run.code_revision for run in runs}
     kind = "average" if average_weights else "ensemble"
     return TrainedRun(
@@ -158,7 +162,6 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
         code_revision=first.code_revision if len(revisions) == 1 else "unknown",
         finished=all(run.finished for run in runs),
         records=tuple(record for run in runs for record in run.records),
-        started_from=first.started_from if average_weights else None,
     )
 
 
