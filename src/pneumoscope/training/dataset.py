@@ -36,6 +36,7 @@ class Films:
         shapes: (H, W) of N films in pixels.
         boxes: (x, y, width, height) in fractions of the film; None where no radiologist drew boxes, an empty
             tuple where one looked and found nothing.
+        views: of N films, empty where unknown.
     """
 
     sha256: tuple[str, ...]
@@ -43,6 +44,7 @@ class Films:
     targets: NDArray[np.int64]
     shapes: tuple[tuple[int, int], ...]
     boxes: tuple[tuple[Box, ...] | None, ...]
+    views: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.sha256)
@@ -84,6 +86,7 @@ def select_films(
         targets=np.asarray(targets, dtype=np.int64),
         shapes=tuple((row.height or 0, row.width or 0) for row in chosen),
         boxes=tuple(boxes),
+        views=tuple(row.view or "" for row in chosen),
     )
 
 

@@ -84,7 +84,10 @@ def train(
     if recipe.needs_lungs:
         assert lungs is not None, "this recipe needs lungs"
         where = lungs.of(films.sha256)
-    shares = group_shares(films.sources, films.targets, recipe.data.balance, recipe.data.source_weights)
+    views = films.views if recipe.data.balance == "label-and-view-within-source" else None
+    shares = group_shares(
+        films.sources, films.targets, recipe.data.balance, recipe.data.source_weights, views
+    )
     stage_of = [number for number, stage in enumerate(recipe.stages) for _ in range(stage.epochs)]
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.threads or threads)
@@ -99,7 +102,9 @@ def train(
             cache = caches[recipe.stage_prepare(stage).size]
             make = BatchMaker(
                 Plates(films, cache, masks=recipe.loss.map_weight > 0, lungs=where),
-                epoch_order(films.sources, films.targets, shares, drawn, seed=recipe.seed, epoch=epoch),
+                epoch_order(
+                    films.sources, films.targets, shares, drawn, seed=recipe.seed, epoch=epoch, views=views
+                ),
                 recipe,
                 epoch,
                 rank=processes.rank,

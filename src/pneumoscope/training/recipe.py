@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pneumoscope.errors import RecipeError
 from pneumoscope.image.prepare import PrepareParameters
 from pneumoscope.training.augment import AugmentParameters
+from pneumoscope.training.sampling import Balance
 
 __all__ = [
     "DataChoice",
@@ -48,7 +49,9 @@ class DataChoice(_Section):
         targets: target of each label; films of other labels are left out.
         balance: "none" draws every film equally often; "label" gives both targets half of an epoch;
             "label-within-source" halves each source's share between its targets, so that the source says
-            nothing about the target where a source holds both.
+            nothing about the target where a source holds both; "label-and-view-within-source" besides gives
+            every view of a source the same share of either target: who is too ill to stand is filmed from the
+            front, and the view must not stand for the finding. Unknown views count as one.
         source_weights: share of an epoch per source, in any unit; None for shares by number of films.
         epoch_films: films drawn per epoch; None for as many as there are.
         lungless_share: of the films drawn, whose lungs are painted over in one grey, and whose target and map
@@ -57,7 +60,7 @@ class DataChoice(_Section):
 
     sources: tuple[str, ...] | None = None
     targets: dict[str, Literal[0, 1]] = {"PNEUMONIA": 1, "NORMAL": 0}
-    balance: Literal["none", "label", "label-within-source"] = "none"
+    balance: Balance = "none"
     source_weights: dict[str, float] | None = None
     epoch_films: int | None = Field(default=None, ge=1)
     lungless_share: float = Field(default=0.0, ge=0, le=0.5)

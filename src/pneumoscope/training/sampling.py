@@ -5,6 +5,7 @@ its share is larger than the group; independent draws by weight would add noise 
 out.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -15,8 +16,8 @@ from pneumoscope.errors import DataError
 
 __all__ = ["Balance", "epoch_order", "group_shares", "seed_of"]
 
-Balance = Literal["none", "label", "label-within-source"]
-Group = tuple[str, int]
+Balance = Literal["none", "label", "label-within-source", "label-and-view-within-source"]
+Group = tuple[str, int, str]
 
 
 def seed_of(*path: int) -> int:
@@ -32,44 +33,44 @@ def group_shares(
     targets: NDArray[np.int64],
     balance: Balance,
     source_weights: Mapping[str, float] | None,
+    views: Sequence[str] | None = None,
 ) -> dict[Group, float]:
-    """Share of an epoch of each group of films of one source and target.
+    """Share of an epoch of each group of films of one source, target and, where it is balanced, view.
 
     Args:
         sources: of N films.
         targets: (N,) int64, 0 or 1.
         balance: see `DataChoice.balance`.
         source_weights: see `DataChoice.source_weights`.
+        views: of N films, empty where unknown; None where views are not balanced.
 
     Returns:
-        (source, target) -> share; the shares sum to 1.
+        (source, target, view) -> share; the shares sum to 1.
 
     Raises:
         DataError: source_weights and films do not name the same sources.
 
     >>> shares = group_shares(["a", "a", "a", "b"], np.array([1, 1, 0, 0]), "label", None)
     >>> [(group, round(share, 3)) for group, share in shares.items()]
-    [(('a', 0), 0.25), (('a', 1), 0.5), (('b', 0), 0.25)]
+    [(('a', 0, ''), 0.25), (('a', 1, ''), 0.5), (('b', 0, ''), 0.25)]
     """
-    groups, counts = np.unique(
-        np.array([f"{target} {source}" for source, target in zip(sources, targets, strict=True)]),
-        return_counts=True,
-    )
-    films = {
-        (str(group)[2:], int(str(group)[0])): int(count) for group, count in zip(groups, counts, strict=True)
-    }
-    films = dict(sorted(films.items()))
+    views = [""] * len(sources) if views is None else views
+    films = dict(sorted(Counter(zip(sources, targets.tolist(), views, strict=True)).items()))
     if balance == "label":
-        per_target = {target: 0 for _, target in films}
-        for (_, target), count in films.items():
+        per_target = {target: 0 for _, target, _ in films}
+        for (_, target, _), count in films.items():
             per_target[target] += count
         shares = {group: count / per_target[group[1]] for group, count in films.items()}
     else:
         per_source = _source_shares(films, source_weights)
         shares = {}
         for group, count in films.items():
-            siblings = [films[other] for other in films if other[0] == group[0]]
-            within = count / sum(siblings) if balance == "none" else 1 / len(siblings)
+            siblings = [other for other in films if other[0] == group[0]]
+            if balance == "none":
+                within = count / sum(films[other] for other in siblings)
+            else:
+                views_of_target = sum(other[1] == group[1] for other in siblings)
+                within = 1 / (len({target for _, target, _ in siblings}) * views_of_target)
             shares[group] = per_source[group[0]] * within
     total = sum(shares.values())
     return {group: share / total for group, share in shares.items()}
@@ -78,9 +79,11 @@ def group_shares(
 def _source_shares(
     films: Mapping[Group, int], source_weights: Mapping[str, float] | None
 ) -> dict[str, float]:
-    present = {source for source, _ in films}
+    present = {source for source, _, _ in films}
     if source_weights is None:
-        return {source: sum(films.get((source, target), 0) for target in (0, 1)) for source in present}
+        return {
+            source: sum(count for group, count in films.items() if group[0] == source) for source in present
+        }
     if present != set(source_weights):
         without_weight = sorted(present - set(source_weights))
         without_films = sorted(set(source_weights) - present)
@@ -99,6 +102,7 @@ def epoch_order(
     *,
     seed: int,
     epoch: int,
+    views: Sequence[str] | None = None,
 ) -> NDArray[np.int64]:
     """The films of one epoch in their order.
 
@@ -109,6 +113,7 @@ def epoch_order(
         films: how many to draw.
         seed: of the run.
         epoch: number within the run.
+        views: as `group_shares` got them.
 
     Returns:
         (films,) int64, indices into the N films.
@@ -116,9 +121,10 @@ def epoch_order(
     generator = np.random.default_rng(np.random.SeedSequence((seed, 0, epoch)))
     quotas = _largest_remainder(list(shares.values()), films)
     of_source = np.asarray(sources)
+    of_view = np.asarray([""] * len(sources) if views is None else views)
     drawn = []
-    for (source, target), quota in zip(shares, quotas, strict=True):
-        members = np.flatnonzero((of_source == source) & (targets == target))
+    for (source, target, view), quota in zip(shares, quotas, strict=True):
+        members = np.flatnonzero((of_source == source) & (targets == target) & (of_view == view))
         whole, rest = divmod(quota, len(members))
         drawn += [members] * whole + [generator.permutation(members)[:rest]]
     order: NDArray[np.int64] = generator.permutation(np.concatenate(drawn)).astype(np.int64)
