@@ -313,7 +313,12 @@ def test_the_gradient_is_clipped(ground, tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"precision": "bf16"}, {"channels_last": False}, {"loss": {"name": "focal", "label_smoothing": 0.1}}],
+    [
+        {"data": {"balance": "label-and-view-within-source"}},
+        {"precision": "bf16"},
+        {"channels_last": False},
+        {"loss": {"name": "focal", "label_smoothing": 0.1}},
+    ],
 )
 def test_variants_train(ground, tmp_path, changes):
     recipe = make_recipe(**changes, stages=[{"epochs": 1, "size": 32}])

@@ -48,6 +48,18 @@ def test_label_within_source_halves_each_source_that_holds_both():
     assert pairs == {"a0": 30, "a1": 30, "b0": 15, "b1": 15, "c0": 10}
 
 
+def test_views_are_balanced_within_each_target_of_a_source():
+    views = ["AP"] * 45 + ["PA"] * 5 + ["PA"] * 8 + ["AP"] * 2 + [""] * 30 + ["AP"] * 10
+    shares = group_shares(SOURCES, TARGETS, "label-and-view-within-source", None, views)
+    order = epoch_order(SOURCES, TARGETS, shares, 400, seed=0, epoch=0, views=views)
+    keys = [f"{key[0]}{key[1]}{key[2]}" for key in zip(SOURCES, TARGETS, views, strict=True)]
+    assert counts(order, keys) == {
+        "a1AP": 60, "a1PA": 60, "a0AP": 60, "a0PA": 60, "b1": 60, "b0": 60, "c0AP": 40
+    }  # fmt: skip
+    weighted = group_shares(SOURCES, TARGETS, "label-and-view-within-source", {"a": 2, "b": 1, "c": 1}, views)
+    assert weighted["a", 1, "PA"] == weighted["a", 0, "AP"] == 0.125
+
+
 def test_source_weights_fix_the_shares_of_sources():
     order = order_for("label-within-source", {"a": 1, "b": 2, "c": 1}, films=80)
     assert counts(order, SOURCES) == {"a": 20, "b": 40, "c": 20}
@@ -75,7 +87,7 @@ def test_quotas_are_met_to_one_film(films, drawn, balance):
     assert len(order) == drawn
     found = dict.fromkeys(shares, 0)
     for index in order:
-        found[films[index]] += 1
+        found[*films[index], ""] += 1
     assert all(abs(found[group] - share * drawn) < 1 for group, share in shares.items())
 
 

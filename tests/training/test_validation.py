@@ -15,6 +15,7 @@ def films(sources, targets):
         np.asarray(targets, dtype=np.int64),
         ((64, 64),) * count,
         (None,) * count,
+        ("",) * count,
     )
 
 
