@@ -13,7 +13,7 @@ LABELS = ("PNEUMONIA", "NORMAL", "OTHER")
 
 
 def make_rows(count: int = 120) -> list[ManifestRow]:
-    """Test films of two sources and three labels, two films of each patient, children in the east."""
+    """Test films of two sources and three labels, two films of each patient, children in the east, both views."""
     rows = []
     for number in range(count):
         source = ("east", "west")[(number // 6) % 2]
@@ -26,6 +26,7 @@ def make_rows(count: int = 120) -> list[ManifestRow]:
                 label=LABELS[(number // 2) % 3],
                 patient=f"{source}:{number // 2}",
                 population="paediatric" if source == "east" else "adult",
+                view=("AP", "PA")[(number // 12) % 2],
                 split="test",
             )
         )

@@ -61,6 +61,7 @@ def test_films_are_known_under_any_root(tmp_path, rows, root):
             Group(name="children", populations=("paediatric",)),
             lambda row: row.population == "paediatric" and row.label != "OTHER",
         ),
+        (Group(name="AP", views=("AP",)), lambda row: row.view == "AP" and row.label != "OTHER"),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

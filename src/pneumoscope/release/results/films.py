@@ -62,6 +62,7 @@ def in_group(row: ManifestRow, group: Group) -> bool:
         (row.label == POSITIVE or row.label in group.negatives)
         and (group.sources is None or row.source in group.sources)
         and (group.populations is None or row.population in group.populations)
+        and (group.views is None or row.view in group.views)
     )
 
 

@@ -51,6 +51,7 @@ class Group(_Section):
         note: what a reader must know of it.
         sources: only films of these; None for all.
         populations: only films of these; None for all.
+        views: only films of these; None for all.
         negatives: labels that count as no pneumonia; films of other labels are left out.
     """
 
@@ -58,6 +59,7 @@ class Group(_Section):
     note: str = ""
     sources: tuple[str, ...] | None = None
     populations: tuple[str, ...] | None = None
+    views: tuple[str, ...] | None = None
     negatives: tuple[str, ...] = ("NORMAL",)
 
 
