@@ -13,7 +13,7 @@ LABELS = ("PNEUMONIA", "NORMAL", "OTHER")
 
 
 def make_rows(count: int = 120) -> list[ManifestRow]:
-    """Test films of two sources, three labels and two views, two films of each patient, children in the east."""
+    """Test films of two sources, three labels and both views, two of each patient, children in the east."""
     rows = []
     for number in range(count):
         source = ("east", "west")[(number // 6) % 2]
