@@ -14,6 +14,8 @@ STRESS = {
     "after": None,
     "difference": _estimate(-0.3),
     "sure_before": _estimate(0.4),
+    "positive_before": _estimate(0.7),
+    "positive_after": _estimate(0.0),
     "sure_after": _estimate(0.1),
 }
 BASELINE = {

@@ -314,7 +314,6 @@ def test_the_gradient_is_clipped(ground, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"data": {"balance": "label-and-view-within-source"}},
         {"precision": "bf16"},
         {"channels_last": False},
         {"loss": {"name": "focal", "label_smoothing": 0.1}},
@@ -326,6 +325,20 @@ def test_variants_train(ground, tmp_path, changes):
     assert all(value.isfinite().all() for value in weights(tmp_path / "run").values())
     ground.train(make_recipe(stages=[{"epochs": 1, "size": 32}]), tmp_path / "plain")
     assert not equal(weights(tmp_path / "run"), weights(tmp_path / "plain")) or "channels_last" in changes
+
+
+def test_views_are_balanced_where_it_is_asked(ground, tmp_path):
+    short = {"stages": [{"epochs": 1, "size": 32}], "ema_decay": None}
+    rows = [replace(row, view="AP" if number % 8 else "PA") for number, row in enumerate(ground.rows)]
+    for balance in ("label-within-source", "label-and-view-within-source"):
+        for name, films in (("with", rows), ("without", ground.rows)):
+            ground.train(
+                make_recipe(data={"balance": balance}, **short), tmp_path / f"{name}-{balance}", rows=films
+            )
+    plain = weights(tmp_path / "without-label-within-source")
+    assert equal(plain, weights(tmp_path / "with-label-within-source"))
+    assert equal(plain, weights(tmp_path / "without-label-and-view-within-source"))
+    assert not equal(plain, weights(tmp_path / "with-label-and-view-within-source"))
 
 
 def test_too_few_films_for_a_batch_is_said(ground, tmp_path):

@@ -48,6 +48,17 @@ def _negatives(told: Told) -> str:
     return f"Negatives are films labelled {' or '.join(told['negative'])}."
 
 
+_CHANGE = (
+    "before",
+    "after",
+    "difference",
+    "sure_before",
+    "sure_after",
+    "positive_before",
+    "positive_after",
+)
+
+
 def _changes(told: Told, title: str) -> str:
     if not told["changes"]:
         return ""
@@ -60,19 +71,22 @@ def _changes(told: Told, title: str) -> str:
         "difference",
         "sureness before",
         "sureness after",
+        "positive before",
+        "positive after",
     )
     lines = [
         (
             row["group"],
             row["title"],
             f"{row['films']:,}",
-            *(_interval(row[key]) for key in ("before", "after", "difference", "sure_before", "sure_after")),
+            *(_interval(row[key]) for key in _CHANGE),
         )
         for row in told["changes"]
     ]
     return (
         f"## Films changed: {title}\n\nOther geometry must not move the AUC, missing evidence must. Sureness "
-        "is the mean distance of the probability from the share of pneumonia among the films. "
+        "is the mean distance of the probability from the share of pneumonia among the films; positive is "
+        "the share of films at or above the balanced threshold, which films without evidence must not reach. "
         f"{_negatives(told)}\n\n{markdown_table(head, lines)}"
     )
 

@@ -11,7 +11,12 @@ def _estimate(value):
 
 
 DIFFERENCE = {"difference": _estimate(-0.01), "p_value": 0.5}
-ANSWERS = {"auc": _estimate(0.9), "distance": _estimate(0.4), "refused": 0.25}
+ANSWERS = {
+    "auc": _estimate(0.9),
+    "distance": _estimate(0.4),
+    "findings": {"balanced": _estimate(0.7)},
+    "refused": 0.25,
+}
 STRESS = {
     "group": "all",
     "title": "Padded",
@@ -41,6 +46,7 @@ def test_a_stress_test_is_read(tmp_path):
     assert (first["group"], first["title"], first["films"]) == ("all", "Padded", 9)
     assert first["difference"]["value"] == -0.01
     assert (first["after"]["value"], first["sure_after"]["value"]) == (0.9, 0.4)
+    assert first["positive_after"]["value"] == 0.7
     assert second["difference"] is None
     (row,) = told["baselines"]
     assert (row["title"], row["auc"]["value"], row["model"]["value"]) == ("The border", 0.6, 0.9)

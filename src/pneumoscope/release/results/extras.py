@@ -74,6 +74,8 @@ def _stress(told: Any) -> dict[str, Any]:
                 "difference": None if row["difference"] is None else row["difference"]["difference"],
                 "sure_before": row["before"]["distance"],
                 "sure_after": row["after"]["distance"],
+                "positive_before": row["before"]["findings"].get("balanced"),
+                "positive_after": row["after"]["findings"].get("balanced"),
             }
             for row in told["stress"]
         ],
