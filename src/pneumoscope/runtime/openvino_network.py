@@ -1,6 +1,6 @@
 """A network computed by OpenVINO, which is larger to install than onnxruntime and faster on some processors.
 
-In bfloat16 it takes about half the time, on processors that have this arithmetic.
+In bfloat16 it is much faster, on processors that have this arithmetic (docs/speed.md).
 """
 
 import os
