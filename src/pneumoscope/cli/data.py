@@ -13,6 +13,7 @@ import typer
 from pneumoscope.cli.data_audit import audit, cache
 from pneumoscope.cli.data_guard import guard
 from pneumoscope.cli.data_transplant import transplant
+from pneumoscope.cli.data_views import views
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ app.command()(audit)
 app.command()(cache)
 app.command()(guard)
 app.command()(transplant)
+app.command()(views)
 
 
 def _folders(given: list[str]) -> dict[str, str]:
