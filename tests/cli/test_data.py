@@ -77,9 +77,8 @@ def test_check_tells_by_its_status_whether_there_is_a_problem(tmp_path: Path) ->
 
 def test_all_verbs_of_data_are_there() -> None:
     words = RUN.invoke(app, ["--help"]).stdout
-    assert all(
-        verb in words for verb in ("sources", "fetch", "build", "check", "audit", "cache", "transplant")
-    )
+    verbs = ("sources", "fetch", "build", "check", "audit", "cache", "transplant", "views")
+    assert all(verb in words for verb in verbs)
 
 
 def test_transplants_are_made_and_counted(tmp_path: Path) -> None:

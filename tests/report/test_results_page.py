@@ -53,6 +53,13 @@ TOLD = {
         _group("east", _row("one", 0.5), trained=False),
         _group("nobody"),
     ],
+    "view_tests": [
+        {
+            "entry": "one",
+            "films": {"normal": 1040, "ill": 0},
+            "aucs": {"normal": _estimate(0.61), "ill": None},
+        }
+    ],
     "reported": [{"title": "Published", "auc": 0.99731, "accuracy": 0.9718, "f1": 0.9724}],
     "reported_note": "By others.",
     "timed": True,
@@ -110,6 +117,13 @@ def test_films_of_sources_that_nobody_trained_on_are_said_to_be(told):
     assert sentence in _section(page, "### east")
     assert page.count(sentence) == 1
     assert "| First \\| network | 0.500 (0.490 to 0.510)" in _section(page, "### east")
+
+
+def test_whether_the_score_tells_the_view_is_told(told):
+    section = _section(_page(told), "## Does the score tell the view?")
+    assert "| network | normal (1,040 films) | ill (0 films) |" in section
+    assert "| First \\| network | 0.610 (0.600 to 0.620) | - |" in section
+    assert "tell the view" not in _page(told | {"view_tests": []})
 
 
 def test_a_group_without_rows_is_left_out(told):

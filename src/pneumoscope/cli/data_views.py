@@ -52,8 +52,8 @@ def views(
         table.writerow(("path", "view", "logit_of_ap"))
         table.writerows((row.path, row.view, f"{told.scores[row.path]:.3f}") for row in found)
     typer.echo(
-        f"learned from {told.films} films of known view: AUC {told.auc:.3f}, {told.accuracy:.1%} told rightly, "
-        "of patients left out"
+        f"learned from {told.films} films of known view: AUC {told.auc:.3f}, {told.accuracy:.1%} told "
+        "rightly, of patients left out"
     )
     counts = Counter((row.source, str(row.label), row.view) for row in found)
     for name, label in sorted({key[:2] for key in counts}):

@@ -41,6 +41,7 @@ def render_results_page(told: Told, command: str) -> str:
         _ladder(told),
         _costs(told),
         _groups(told),
+        _view_tests(told),
         _comparisons(told),
         *(_points(points, told) for points in told["points"]),
         _left_out(told),
@@ -181,6 +182,22 @@ def _groups(told: Told) -> str:
     groups = [_group(group, told["entries"]) for group in told["groups"][_LADDER_GROUPS:]]
     texts = [group for group in groups if group]
     return "## Per source and population\n\n" + "\n\n".join(texts) if texts else ""
+
+
+def _view_tests(told: Told) -> str:
+    rows = told["view_tests"]
+    if not rows:
+        return ""
+    names = list(rows[0]["aucs"])
+    head = ("network", *(f"{name} ({_count(rows[0]['films'][name])} films)" for name in names))
+    lines = [
+        (told["entries"][row["entry"]], *(_interval(row["aucs"][name]) for name in names)) for row in rows
+    ]
+    return (
+        "## Does the score tell the view?\n\nWho is too ill to stand is filmed from the front (AP), others "
+        "from behind (PA). AUC with which the score tells AP films from PA films of the same label: 0.5 is "
+        f"not at all.\n\n{markdown_table(head, lines)}"
+    )
 
 
 def _comparisons(told: Told) -> str:

@@ -69,8 +69,8 @@ def tell_views(
     """Fill in the views of whole films.
 
     The classifier learns from the training films whose view is stated, or is that of every film of the same
-    patient and label whose view is stated (RSNA's normal films exist whole, without a view, and cut, with one).
-    It tells the view of all others, those of the patients it learned from too: theirs may be other films.
+    patient and label whose view is stated (RSNA's normal films exist whole, without a view, and cut, with
+    one). It tells the view of all others, also of the patients it learned from: theirs may be other films.
 
     Args:
         rows: of a built manifest.
@@ -84,8 +84,11 @@ def tell_views(
         UsageError: the manifest has no such source.
         DataError: too few views are known.
     """
+    from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import balanced_accuracy_score, roc_auc_score
     from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     known = sorted({row.source for row in rows if row.source})
     for source in sources:
@@ -94,9 +97,7 @@ def tell_views(
     of_namesakes = _views_of_patients(rows)
     whole = [row for row in rows if row.source in sources and row.split is not None]
     views = [row.view or of_namesakes.get((row.patient, row.label)) for row in whole]
-    learned = [
-        index for index, row in enumerate(whole) if row.split == "train" and views[index] in _VIEWS
-    ]
+    learned = [index for index, row in enumerate(whole) if row.split == "train" and views[index] in _VIEWS]
     is_ap = np.asarray([views[index] == "AP" for index in learned])
     patients = [whole[index].patient or whole[index].path for index in learned]
     fewest = min((len({patients[i] for i in np.flatnonzero(is_ap == ap)}) for ap in (True, False)), default=0)
@@ -109,7 +110,8 @@ def tell_views(
     directory = cache / cache_name(_PREPARE)
     plates = build_cache(whole, root, _PREPARE, directory, workers=workers, progress=reading)
     features = _features(whole, plates, progress)
-    classifier = _classifier()
+    linear = LogisticRegression(C=_PENALTY, class_weight="balanced", max_iter=1000)
+    classifier = make_pipeline(StandardScaler(), linear)
     held_out = cross_val_predict(
         classifier,
         features[learned],
@@ -119,9 +121,7 @@ def tell_views(
         method="decision_function",
     )
     scores = classifier.fit(features[learned], is_ap).decision_function(features)
-    told = {
-        row.path: float(score) for row, score in zip(whole, scores, strict=True) if row.view is None
-    }
+    told = {row.path: float(score) for row, score in zip(whole, scores, strict=True) if row.view is None}
     return Views(
         rows=[
             replace(row, view="AP" if told[row.path] > 0 else "PA") if row.path in told else row
@@ -141,15 +141,6 @@ def _views_of_patients(rows: Sequence[ManifestRow]) -> dict[tuple[str | None, st
         if row.patient is not None and row.view is not None:
             stated.setdefault((row.patient, row.label), set()).add(row.view)
     return {who: next(iter(views)) for who, views in stated.items() if len(views) == 1}
-
-
-def _classifier():  # type: ignore[no-untyped-def]
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    linear = LogisticRegression(C=_PENALTY, class_weight="balanced", max_iter=1000)
-    return make_pipeline(StandardScaler(), linear)
 
 
 def _features(

@@ -7,7 +7,7 @@ import typer
 
 from pneumoscope.cli.main import app
 from pneumoscope.release.results import Places, load_plan
-from pneumoscope.release.results.plan import Plan
+from pneumoscope.release.results.plan import Plan, PlannedManifest
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAN = Plan.model_validate(
@@ -137,3 +137,11 @@ def test_every_command_of_our_own_plan_has_the_options_it_uses(entry):
         words = shlex.split(line)
         if words[0] == "pneumoscope":
             assert {word for word in words if word.startswith("--")} <= _options(words[1:])
+
+
+def test_the_manifest_that_knows_views_is_made_too():
+    viewed = {"folder": "viewed", "command": "pneumoscope data views --out {runs}/viewed"}
+    plan = PLAN.model_copy(update={"manifests": {**PLAN.manifests, "viewed": PlannedManifest(**viewed)}})
+    plan = plan.model_copy(update={"views": "viewed"})
+    lines = list(PLACES.commands(plan, plan.entry("one"), "default", missing=False))
+    assert lines[:3] == [BUILD, "pneumoscope data views --out runs/viewed", TRAIN]

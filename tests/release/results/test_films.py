@@ -7,8 +7,8 @@ from sklearn.metrics import brier_score_loss, f1_score, roc_auc_score
 
 from pneumoscope.errors import DataError
 from pneumoscope.evaluation.metrics import auc
-from pneumoscope.release.results.films import compare, group_figures, read_measured
-from pneumoscope.release.results.plan import Group
+from pneumoscope.release.results.films import compare, group_figures, read_measured, tells_view
+from pneumoscope.release.results.plan import Group, ViewTest
 from release.made_evaluation import make_rows, make_scores, write_evaluation
 
 EVERYTHING = Group(name="everything", negatives=("NORMAL", "OTHER"))
@@ -173,3 +173,22 @@ def test_a_missing_file_says_what_to_run(figures, rows, suffix):
     figures.with_suffix(suffix).unlink()
     with pytest.raises(DataError, match=rf"made\{suffix} cannot be read .*: run pneumoscope evaluate"):
         _read(figures, rows)
+
+
+def test_whether_the_score_tells_the_view_is_asked_within_one_label(figures, rows):
+    asked = ViewTest(name="normal", sources=("west",), label="NORMAL")
+    films, area = tells_view(_read(figures, rows), asked)
+    inside = np.array([row.source == "west" and row.label == "NORMAL" for row in rows])
+    is_ap = np.array([row.view == "AP" for row in rows])[inside]
+    assert films == inside.sum()
+    assert 0 < is_ap.sum() < films
+    assert area.value == pytest.approx(roc_auc_score(is_ap, make_scores(rows)[inside]))
+    assert area.low < area.value < area.high
+
+
+def test_films_of_one_view_or_of_none_tell_nothing(tmp_path):
+    for number, views in enumerate((["AP"], [None, "LATERAL"])):
+        rows = [replace(row, view=views[index % len(views)]) for index, row in enumerate(make_rows())]
+        write_evaluation(tmp_path / f"{number}.json", rows, make_scores(rows))
+        measured = _read(tmp_path / f"{number}.json", rows)
+        assert tells_view(measured, ViewTest(name="n", sources=("west", "east"), label="NORMAL")) is None

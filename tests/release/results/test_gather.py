@@ -117,6 +117,30 @@ def test_everything_that_is_there_is_told(both):
     assert json.loads(json.dumps(told)) == told
 
 
+def test_views_come_from_the_manifest_that_knows_them(both):
+    unknown = [replace(row, view=None) for row in both.rows]
+    viewed = both.places.runs / "viewed" / "manifest.parquet"
+    asked = [{"name": "normal", "sources": ["west"], "label": "NORMAL"}]
+    both.plan["groups"] = [*BASE["groups"], {"name": "AP", "views": ["AP"]}]
+    both.plan["view_tests"] = asked
+    known = both.gather()
+    assert known["view_tests"][0]["films"]["normal"] > 0
+
+    write_manifest(unknown, viewed)
+    both.plan["manifests"] = BASE["manifests"] | {"viewed": {"folder": "viewed", "command": "true"}}
+    both.plan["views"] = "viewed"
+    told = both.gather()
+    assert told["groups"][2]["rows"] == []
+    assert told["view_tests"][0] == {"entry": "one", "films": {"normal": 0}, "aucs": {"normal": None}}
+    assert told["manifest_sha256"] == known["manifest_sha256"]
+
+    write_manifest(both.rows, viewed)
+    assert both.gather() == known | {"commands": both.gather()["commands"]}
+    write_manifest(both.rows[1:], viewed)
+    with pytest.raises(DataError, match=f"viewed/manifest.parquet lacks {both.rows[0].path}"):
+        both.gather()
+
+
 def test_an_empty_folder_names_what_is_missing(made):
     told = made.gather()
     assert told["missing"] == ["First: not trained yet", "Second: not trained yet"]

@@ -85,6 +85,7 @@ def test_what_a_run_starts_from_is_trained_before_it_and_once(file):
         ({"ladder": [ENTRY | {"name": "../one"}]}, "ladder.0.name"),
         ({"ladder": [ENTRY, ENTRY]}, "two entries have one name"),
         ({"ladder": [ENTRY | {"manifests": ["pond"]}]}, "one: there is no manifest 'pond'"),
+        ({"views": "pond"}, "views: there is no manifest 'pond'"),
         ({"ladder": [ENTRY | {"budget": "large"}]}, "one: there is no budget 'large'"),
         ({"ladder": [{"name": "e", "title": "E", "members": ["x"]}]}, "there is no entry 'x'"),
         ({"comparisons": [{"first": "one", "second": "two"}]}, "there is no entry 'two'"),

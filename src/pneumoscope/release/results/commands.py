@@ -126,7 +126,8 @@ class Places:
             missing: leave out what is there already.
         """
         runs = plan.training_of(entry)
-        for name in dict.fromkeys(("pool", *(name for run in runs for name in run.manifests))):
+        measured = ("pool",) if plan.views is None else ("pool", plan.views)
+        for name in dict.fromkeys((*measured, *(name for run in runs for name in run.manifests))):
             if not (missing and self.manifest(plan, name).is_file()):
                 yield self.manifest_command(plan, name)
         for run in runs:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from pneumoscope.data.manifest import ManifestRow
 from pneumoscope.errors import DataError
-from pneumoscope.evaluation.intervals import PairedTest, delong_test, mcnemar
+from pneumoscope.evaluation.intervals import PairedTest, auc_interval, delong_test, mcnemar
 from pneumoscope.evaluation.summary import GroupSummary, summarise_group
-from pneumoscope.release.results.plan import Group
+from pneumoscope.release.results.plan import Group, ViewTest
+from pneumoscope.runtime.card import Estimate
 
-__all__ = ["Measured", "compare", "group_figures", "in_group", "read_measured"]
+__all__ = ["Measured", "compare", "group_figures", "in_group", "read_measured", "tells_view"]
 
 POSITIVE = "PNEUMONIA"
 
@@ -210,6 +211,30 @@ def group_figures(measured: Measured, group: Group, points: Iterable[str]) -> Gr
         measured.patients()[inside],
         {point: measured.thresholds[point] for point in points},
     )
+
+
+def tells_view(measured: Measured, asked: ViewTest) -> tuple[int, Estimate] | None:
+    """Whether the score tells AP from PA films that have the same label: an AUC of 0.5 is no.
+
+    Args:
+        measured: the bundle on all films.
+        asked: which of them.
+
+    Returns:
+        films; AUC with AP as positive. None where there are not two patients of either view.
+    """
+    inside = np.array(
+        [
+            row.source in asked.sources and row.label == asked.label and row.view in ("AP", "PA")
+            for row in measured.rows
+        ],
+        dtype=bool,
+    )
+    is_ap = np.array([row.view == "AP" for row in measured.rows], dtype=bool)[inside]
+    patients = measured.patients()[inside]
+    if min(np.unique(patients[is_ap == view]).size for view in (True, False)) < 2:
+        return None
+    return int(inside.sum()), auc_interval(is_ap, measured.probabilities[inside], patients)
 
 
 def compare(

@@ -4,7 +4,7 @@ Nothing is invented: what is not there, or does not fit together, is left out an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,14 @@ from pneumoscope.errors import BundleError, DataError
 from pneumoscope.evaluation.summary import GroupSummary
 from pneumoscope.release.results.commands import Places
 from pneumoscope.release.results.extras import map_of, stress_of
-from pneumoscope.release.results.films import Measured, compare, group_figures, in_group, read_measured
+from pneumoscope.release.results.films import (
+    Measured,
+    compare,
+    group_figures,
+    in_group,
+    read_measured,
+    tells_view,
+)
 from pneumoscope.release.results.plan import Entry, Group, Plan
 from pneumoscope.release.results.runs import RunRecord, differing_keys, made_of, read_run
 from pneumoscope.release.results.values import comparison_of, cost_of, figures_of, films_of
@@ -51,6 +58,7 @@ def gather_results(plan: Plan, places: Places) -> dict[str, Any]:
         "films": films_of(gathering.rows),
         "entries": {entry.name: entry.title for entry in plan.named},
         "groups": [gathering.table(group, ladder) for group in plan.groups],
+        "view_tests": [gathering.view_test(found) for found in ladder] if plan.view_tests else [],
         "reported": [row.model_dump() for row in plan.reported],
         "reported_note": plan.reported_note,
         "timed": plan.timed,
@@ -84,12 +92,14 @@ class _Gathering:
 
     Attributes:
         rows: of the manifest whose films are measured.
+        viewed: the same films, with the views that groups go by.
         runs: that were found, by name.
         missing: sentences.
     """
 
     def __init__(self, plan: Plan, places: Places, rows: list[ManifestRow]) -> None:
         self.plan, self.places, self.rows = plan, places, rows
+        self.viewed = rows if plan.views is None else _with_views(rows, places.manifest(plan, plan.views))
         self.runs: dict[str, RunRecord] = {}
         self.missing: list[str] = []
         self._digests: dict[tuple[str, ...], str] = {}
@@ -115,7 +125,7 @@ class _Gathering:
             measured = read_measured(
                 self.places.evaluation(entry, self.plan.split),
                 self.places.scores(entry, self.plan.split),
-                self.rows,
+                self.viewed,
                 self.plan.split,
                 self.plan.groups,
             )
@@ -200,7 +210,7 @@ class _Gathering:
             for each in found
             if (summary := self._summary(each, group)) is not None
         ]
-        trained = any(row.split == "train" and in_group(row, group) for row in self.rows)
+        trained = any(row.split == "train" and in_group(row, group) for row in self.viewed)
         return {"name": group.name, "note": group.note, "trained": trained, "rows": rows}
 
     def _summary(self, found: _Found, group: Group) -> GroupSummary | None:
@@ -208,6 +218,15 @@ class _Gathering:
 
     def _figures(self, summary: GroupSummary) -> dict[str, Any]:
         return figures_of(summary, self.plan.operating_point)
+
+    def view_test(self, found: _Found) -> dict[str, Any]:
+        """How well the score of one entry tells AP from PA, asked as the plan asks."""
+        told: dict[str, Any] = {"entry": found.entry.name, "films": {}, "aucs": {}}
+        for asked in self.plan.view_tests:
+            answer = tells_view(found.measured, asked)
+            told["films"][asked.name] = 0 if answer is None else answer[0]
+            told["aucs"][asked.name] = None if answer is None else answer[1].model_dump()
+        return told
 
     def points(self, found: _Found) -> dict[str, Any]:
         """Sensitivity and specificity of one entry at each of its operating points, group by group."""
@@ -286,3 +305,16 @@ class _Gathering:
             row |= {"reference": self._figures(trained)}
             row |= {"difference": self._compare(found, reference, group)}
         return row
+
+
+def _with_views(rows: Sequence[ManifestRow], manifest: Path) -> list[ManifestRow]:
+    """The rows, each with the view that another manifest of the same films states.
+
+    Raises:
+        DataError: it cannot be read, or lacks a film.
+    """
+    views = {row.path: row.view for row in read_manifest(manifest)}
+    lacking = next((row.path for row in rows if row.path not in views), None)
+    if lacking is not None:
+        raise DataError(f"{manifest} lacks {lacking}: write it again by pneumoscope data views")
+    return [replace(row, view=views[row.path]) for row in rows]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pneumoscope.errors import UsageError
 from pneumoscope.runtime.card import OperatingPointName
 
-__all__ = ["Entry", "Group", "Pair", "Plan", "PlannedManifest", "Reported", "load_plan"]
+__all__ = ["Entry", "Group", "Pair", "Plan", "PlannedManifest", "Reported", "ViewTest", "load_plan"]
 
 
 class _Section(BaseModel):
@@ -61,6 +61,20 @@ class Group(_Section):
     populations: tuple[str, ...] | None = None
     views: tuple[str, ...] | None = None
     negatives: tuple[str, ...] = ("NORMAL",)
+
+
+class ViewTest(_Section):
+    """Films of one label, of which the score must not tell how they were made.
+
+    Attributes:
+        name: of its column.
+        sources: of the films.
+        label: of the films.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    label: str
 
 
 class Entry(_Section):
@@ -137,9 +151,11 @@ class Plan(_Section):
         split: that everything is measured on.
         operating_point: that findings are made at.
         manifests: by name; "pool" is the one whose films are measured.
+        views: name of a manifest of the same films that knows their views better; None for the pool's own.
         budgets: changes to a recipe, by name.
         timed: seconds of training are told; not where the machine did other work meanwhile.
         groups: films that figures are given for; the first two are those of the ladder's tables.
+        view_tests: films of which it is told whether the score tells their view.
         reported: figures of others, and in `reported_note` whose and on what.
         ladder: networks, in the order of the tables.
         comparisons: between them.
@@ -154,9 +170,11 @@ class Plan(_Section):
     split: str = "test"
     operating_point: OperatingPointName = "balanced"
     manifests: dict[str, PlannedManifest]
+    views: str | None = None
     budgets: dict[str, tuple[str, ...]] = {}
     timed: bool = True
     groups: tuple[Group, ...] = Field(min_length=1)
+    view_tests: tuple[ViewTest, ...] = ()
     reported: tuple[Reported, ...] = ()
     reported_note: str = ""
     ladder: tuple[Entry, ...] = Field(min_length=1)
@@ -170,6 +188,8 @@ class Plan(_Section):
     def _names_are_known(self) -> Self:
         if "pool" not in self.manifests:
             raise ValueError("manifests: there must be one called 'pool', whose films are measured")
+        if self.views is not None and self.views not in self.manifests:
+            raise ValueError(f"views: there is no manifest {self.views!r}")
         names = [entry.name for entry in self.named]
         if len(set(names)) < len(names):
             raise ValueError("two entries have one name")
