@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from pydantic import ValidationError
 from scipy.ndimage import map_coordinates
 
@@ -214,20 +215,33 @@ def test_a_hot_cell_is_carried_to_its_place_on_the_film(height, width, fit, row,
 
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("shape", [(300, 180), (140, 260), (233, 233)])
-def test_to_film_is_bilinear_between_cell_centres(fit, shape):
+def test_to_film_is_a_spline_with_the_cells_as_control_points(fit, shape):
     geometry = plate_geometry(*shape, parameters(size=112, fit=fit))
     cells = np.random.default_rng(0).normal(size=(7, 7)).astype(np.float32)
     film_map = geometry.to_film(cells)
     film_top, film_left, film_height, film_width = geometry.film_box
     rows, columns = np.mgrid[film_top : film_top + film_height, film_left : film_left + film_width] + 0.5
     on_plate = geometry.point_to_plate(rows, columns)
-    sampled = map_coordinates(cells, [axis / 16 - 0.5 for axis in on_plate], order=1, mode="nearest")
+    at = [axis / 16 - 0.5 for axis in on_plate]
+    sampled = map_coordinates(cells, at, order=3, prefilter=False, mode="nearest")
     kept = film_map[film_top : film_top + film_height, film_left : film_left + film_width]
     assert np.abs(kept - sampled).max() < 1e-4
     outside = np.ones(shape, bool)
     outside[film_top : film_top + film_height, film_left : film_left + film_width] = False
     assert not film_map[outside].any()
     assert outside.any() == (fit == "centre-crop" and shape[0] != shape[1])
+
+
+@given(
+    cells=arrays.arrays(np.float32, (7, 7), elements=st.floats(-50, 50, width=32)),
+    height=st.integers(1, 300),
+    width=st.integers(1, 300),
+)
+def test_carrying_a_map_to_the_film_never_adds_evidence(cells, height, width):
+    film_map = plate_geometry(height, width, parameters(size=112)).to_film(cells)
+    assert film_map.shape == (height, width)
+    assert film_map.max() <= cells.max() + 1e-4
+    assert film_map.min() >= cells.min() - 1e-4
 
 
 def test_hash_is_stable_and_tells_every_parameter_apart():

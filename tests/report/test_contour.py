@@ -2,10 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
-from scipy import ndimage
 
-from pneumoscope.report.contour import contour_coverage, smooth_cells
+from pneumoscope.report.contour import contour_coverage
 
 ROWS, COLUMNS = np.mgrid[0:200, 0:240].astype(np.float32)
 FROM_CENTRE = np.hypot(ROWS - 99.5, COLUMNS - 119.5)
@@ -37,27 +35,3 @@ def test_no_line_in_a_flat_map() -> None:
 
 def test_no_line_in_a_single_row() -> None:
     assert contour_coverage(np.float32([[0.0, 1.0, 2.0]]), 1.0, 2.0).max() == 0
-
-
-def test_smooth_map_equals_a_gaussian_over_bilinear_interpolation() -> None:
-    cells = np.random.default_rng(4).normal(size=(7, 5)).astype(np.float32)
-    rows, columns = np.mgrid[0 : 7 * 16, 0 : 5 * 16]
-    at = [(rows + 0.5) / 16 - 0.5, (columns + 0.5) / 16 - 0.5]
-    bilinear = ndimage.map_coordinates(cells.astype(np.float64), at, order=1, mode="nearest")
-    expected = ndimage.gaussian_filter(bilinear, 4.0, mode="nearest", truncate=3.0)
-    assert np.abs(smooth_cells(cells) - expected).max() < 1e-5
-
-
-@given(
-    cells=arrays.arrays(
-        np.float32,
-        arrays.array_shapes(min_dims=2, max_dims=2, max_side=9),
-        elements=st.floats(-50, 50, width=32),
-    )
-)
-def test_smoothing_never_adds_evidence(cells: np.ndarray) -> None:
-    smooth = smooth_cells(cells)
-    assert smooth.shape == (16 * cells.shape[0], 16 * cells.shape[1])
-    assert smooth.dtype == np.float32
-    assert smooth.max() <= cells.max() + 1e-4
-    assert smooth.min() >= cells.min() - 1e-4

@@ -97,7 +97,8 @@ class Geometry:
             plate_map: (h, w) float32 covering the whole plate at any resolution.
 
         Returns:
-            (H, W) float32, bilinear between the centres of the map's cells, in the map's units; zero where
+            (H, W) float32, in the map's units: a cubic spline whose control points are the map's cells, so
+            that no corner of a cell shows and no value leaves the range of the cells around it; zero where
             the film was not on the plate.
         """
         top, left, height, width = self.plate_box
@@ -156,7 +157,9 @@ def _product(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[n
 
 
 def _interpolation(cells: int, plate_size: int, start: int, length: int, pixels: int) -> NDArray[np.float32]:
-    """How much each cell of a map has of each pixel, along one axis: Pillow's bilinear kernel, as a matrix.
+    """How much each cell of a map has of each pixel, along one axis: uniform cubic B-splines, as a matrix.
+
+    Beyond the first and the last cell the map goes on as they are.
 
     Args:
         cells: that cover the whole plate.
@@ -168,9 +171,15 @@ def _interpolation(cells: int, plate_size: int, start: int, length: int, pixels:
     Returns:
         (pixels, cells) float32; rows sum to one.
     """
-    box = (0, start * cells / plate_size, cells, (start + length) * cells / plate_size)
-    each_cell = Image.fromarray(np.eye(cells, dtype=np.float32))
-    return np.asarray(each_cell.resize((cells, pixels), Image.Resampling.BILINEAR, box=box))
+    rows = np.arange(pixels)
+    at = (start + (rows + 0.5) * length / pixels) * cells / plate_size - 0.5  # 0 is the first cell's centre
+    before = np.floor(at).astype(np.intp)
+    t = at - before
+    parts = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
+    matrix = np.zeros((pixels, cells), np.float32)
+    for offset, part in enumerate(parts, start=-1):
+        matrix[rows, np.clip(before + offset, 0, cells - 1)] += part / 6
+    return matrix
 
 
 def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uint8] | None:

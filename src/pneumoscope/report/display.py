@@ -1,4 +1,4 @@
-"""A film and its evidence as a person is shown them: the film's own black and white, the map smoothed."""
+"""A film and its evidence as a person is shown them: the film's own black and white."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pneumoscope.errors import RejectedFilmError
 from pneumoscope.image.prepare import Geometry, PrepareParameters, make_plate
 from pneumoscope.image.radiograph import Radiograph
-from pneumoscope.report.contour import contour_coverage, smooth_cells
+from pneumoscope.report.contour import contour_coverage
 from pneumoscope.runtime.film import Film
 
 __all__ = [
@@ -60,7 +60,7 @@ def scored_part(scored: Geometry, shown: Geometry) -> tuple[int, int, int, int]:
 
 
 def shown_evidence(film: Film, height: int, width: int) -> NDArray[np.float32]:
-    """The evidence over the scored part of the film, smoothed for the eye.
+    """The evidence over the scored part of the film.
 
     It is carried to this size directly: a map at the film's own size may hold many megapixels.
 
@@ -73,7 +73,7 @@ def shown_evidence(film: Film, height: int, width: int) -> NDArray[np.float32]:
         (height, width) float32, signed, logit units.
     """
     geometry = replace(film.geometry, film_size=(height, width), film_box=(0, 0, height, width))
-    return geometry.to_film(smooth_cells(film.cam))
+    return geometry.to_film(film.cam)
 
 
 def contour_strokes(
