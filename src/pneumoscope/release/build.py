@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pneumoscope.data.manifest import ManifestRow, manifest_sha256
 from pneumoscope.data.sources.contract import Source
@@ -19,6 +20,7 @@ from pneumoscope.evaluation.films import LabelledFilm, manifest_films
 from pneumoscope.evaluation.operating_points import choose_operating_points, measure_curve
 from pneumoscope.evaluation.scoring import Scores, score_films
 from pneumoscope.export import to_onnx
+from pneumoscope.image.prepare import Geometry
 from pneumoscope.image.read import FilmRoot
 from pneumoscope.release.facts import (
     INTENDED_USE,
@@ -100,9 +102,9 @@ class Release:
 def heatmap_limit(scores: Scores) -> float:
     """Logit units at which an overlay's colours saturate, for every film alike.
 
-    The 99th percentile of all positive cells of the maps of films with pneumonia, to two significant digits:
-    on such films one warm cell in a hundred is clipped, and a normal film, whose evidence is a small part
-    of that, looks cold.
+    The 99th percentile of all positive cells of the maps of films with pneumonia, as they are carried to the
+    film, to two significant digits: on such films one warm cell in a hundred is clipped, and a normal film,
+    whose evidence is a small part of that, looks cold.
 
     Args:
         scores: of validation films.
@@ -110,12 +112,19 @@ def heatmap_limit(scores: Scores) -> float:
     Raises:
         DataError: no film with pneumonia has evidence for it anywhere.
     """
-    maps = [cam.ravel() for cam, target in zip(scores.cams, scores.targets, strict=True) if target]
+    maps = [_carried(cam).ravel() for cam, target in zip(scores.cams, scores.targets, strict=True) if target]
     cells = np.concatenate(maps) if maps else np.empty(0, dtype=np.float32)
     warm = cells[cells > 0]
     if warm.size == 0:
         raise DataError("no film with pneumonia has positive evidence anywhere: the model has learnt nothing")
     return float(f"{np.percentile(warm, HEATMAP_PERCENTILE):.2g}")
+
+
+def _carried(cam: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, h), the map as a film shows it, at the centres of its cells."""
+    side = len(cam)
+    whole = (0, 0, side, side)
+    return Geometry((side, side), side, whole, whole).to_film(cam)
 
 
 def build_release(
