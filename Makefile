@@ -14,7 +14,8 @@ PYTEST_ARGS ?=
 BENCHMARKS ?= near_duplicates end_to_end serving loader
 
 POOL := runs/pool/manifest.parquet
-TRAINING_FILMS = --manifest $(POOL) --root $(DATA) \
+VIEWED := runs/viewed/manifest.parquet
+TRAINING_FILMS = --manifest $(VIEWED) --root $(DATA) \
 	--manifest runs/transplants-adults/manifest.parquet --root runs/transplants-adults \
 	--manifest runs/transplants-portable/manifest.parquet --root runs/transplants-portable \
 	--manifest runs/transplants-children/manifest.parquet --root runs/transplants-children
@@ -70,15 +71,18 @@ bench: $(VENV)/installed $(DEMO_VENV)/installed ## Run the benchmarks that need 
 bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the data sets under DATA=DIR
 	@test -d "$(DATA)" || { echo "name the folder of the data sets: make bundle DATA=DIR" >&2; exit 2; }
 	$(VENV)/bin/pneumoscope data build --root $(DATA) --out runs/pool
-	$(VENV)/bin/pneumoscope data transplant --manifest $(POOL) --root $(DATA) --out runs/transplants-adults \
+	$(VENV)/bin/pneumoscope data views --manifest $(POOL) --root $(DATA) --out runs/viewed
+	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/transplants-adults \
 		--donor rsna-lungs --donor covid19-radiography --most 3000
-	$(VENV)/bin/pneumoscope data transplant --manifest $(POOL) --root $(DATA) --out runs/transplants-portable \
+	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/transplants-portable \
 		--donor rsna-lungs --donor covid19-radiography --host-label PNEUMONIA --most 2000
-	$(VENV)/bin/pneumoscope data transplant --manifest $(POOL) --root $(DATA) --out runs/transplants-children \
+	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/transplants-children \
 		--donor kermany --host kermany
 	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0.yaml $(TRAINING_FILMS) --out $(TRUNK) --resume
 	for seed in 1 2; do \
-		$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0-finish.yaml --set seed=$$seed --start-from $(TRUNK) \
+		$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0.yaml --start-from $(TRUNK) --set seed=$$seed \
+			--set "stages=[{epochs: 1, size: 160}, {epochs: 1, size: 224}]" --set optimiser.learning_rate=7e-4 \
+			--set augment.enhance_probability=0.4 \
 			$(TRAINING_FILMS) --out $(FINISH)-$$seed --resume || exit 1; \
 	done
 	$(VENV)/bin/pneumoscope data guard --manifest $(POOL) --root $(DATA) --not-films $(DATA)/not-chest-xray \

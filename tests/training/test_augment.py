@@ -19,6 +19,7 @@ STRONG = AugmentParameters(
     tone_curve=0.7,
     noise=0.03,
     blur_probability=0.5,
+    enhance_probability=0.5,
     border_probability=0.5,
     marker_probability=0.5,
     erase_probability=0.5,
@@ -112,6 +113,24 @@ def test_frames_reach_every_side() -> None:
     for edge in (black[:, 0], black[:, -1], black[:, :, 0], black[:, :, -1]):
         assert edge.all(-1).float().mean() > 0.8
     assert not black[:, 48, 48].any()
+
+
+def test_enhanced_detail_stands_out_and_black_stays_black(plates: torch.Tensor) -> None:
+    plates[:, :20] = 0
+    plain, _ = augment(plates, None, AugmentParameters(flip_probability=1e-9), PREPARE, seeded(7))
+    parameters = AugmentParameters(flip_probability=1e-9, enhance_probability=1.0, enhance_strength=3.0)
+    films, _ = augment(plates, None, parameters, PREPARE, seeded(7))
+
+    def detail(some: torch.Tensor) -> torch.Tensor:
+        return some[:, 0, 30:].diff(dim=-1).abs().mean(dim=(1, 2))
+
+    assert (detail(films) >= detail(plain)).all()
+    assert detail(films).max() > 1.3 * detail(plain).max()
+    assert torch.equal(films[:, :, :18], plain[:, :, :18])
+    unchanged, _ = augment(
+        plates, None, parameters.model_copy(update={"enhance_probability": 1e-9}), PREPARE, seeded(7)
+    )
+    assert torch.equal(unchanged, plain)
 
 
 def test_markers_stay_near_corners_and_resolution_is_lost() -> None:

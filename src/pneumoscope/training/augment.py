@@ -19,6 +19,9 @@ __all__ = ["AugmentParameters", "augment"]
 
 Range = tuple[float, float]
 
+# Shares of the side: from the local contrast of whole lungs to the edges of vessels and ribs.
+_ENHANCED_BEYOND = (0.06, 0.5)
+
 
 class AugmentParameters(BaseModel):
     """How far a training film may be changed; the defaults change nothing.
@@ -36,6 +39,8 @@ class AugmentParameters(BaseModel):
         noise: standard deviation of Gaussian grain, uniform from 0 to this, in shares of full scale.
         blur_probability: of a loss of resolution: scaled down and up again.
         blur_scale: smallest share of the side that a loss of resolution leaves.
+        enhance_probability: of making detail stand out, as the software of some machines does.
+        enhance_strength: factor on what a blur of random width takes away, uniform from 0 to this.
         border_probability: of blacking out a frame of random width on each side.
         border_width: largest width of that frame, share of the side.
         marker_probability: of painting a bright or dark rectangle near a corner, as burned-in letters are.
@@ -57,6 +62,8 @@ class AugmentParameters(BaseModel):
     noise: float = Field(default=0.0, ge=0, le=0.5)
     blur_probability: float = Field(default=0.0, ge=0, le=1)
     blur_scale: float = Field(default=0.4, gt=0, le=1)
+    enhance_probability: float = Field(default=0.0, ge=0, le=1)
+    enhance_strength: float = Field(default=1.5, gt=0, le=5)
     border_probability: float = Field(default=0.0, ge=0, le=1)
     border_width: float = Field(default=0.15, ge=0, lt=0.5)
     marker_probability: float = Field(default=0.0, ge=0, le=1)
@@ -96,6 +103,7 @@ def augment(
         films = functional.grid_sample(
             films, grid, mode="bilinear", padding_mode="zeros", align_corners=False
         )
+    films = _enhance_detail(films, parameters, generator)
     films = _lose_resolution(films, parameters, generator)
     films = _add_noise(films, parameters, generator)
     films = _mask_parts(films, parameters, generator)
@@ -172,18 +180,34 @@ def _sampling_grid(
     return functional.affine_grid(rows, [count, 1, size, size], align_corners=False)
 
 
+def _enhance_detail(films: Tensor, parameters: AugmentParameters, generator: torch.Generator) -> Tensor:
+    """Unsharp masking; black stays black."""
+    if parameters.enhance_probability == 0:
+        return films
+    chosen = _chance(films.shape[0], parameters.enhance_probability, generator)
+    share = float(_log_uniform(1, _ENHANCED_BEYOND, generator))
+    strength = _uniform(films.shape[0], 0.0, parameters.enhance_strength, generator).view(-1, 1, 1, 1)
+    sharper = films + strength * (films - _blurred(films, share))
+    return torch.where(chosen.view(-1, 1, 1, 1) & (films > 0), sharper.clamp(0, 1), films)
+
+
 def _lose_resolution(films: Tensor, parameters: AugmentParameters, generator: torch.Generator) -> Tensor:
     chosen = _chance(films.shape[0], parameters.blur_probability, generator)
     share = float(_uniform(1, parameters.blur_scale, 1.0, generator))
     if not chosen.any():
         return films
+    films = films.clone()
+    films[chosen] = _blurred(films[chosen], share)
+    return films
+
+
+def _blurred(films: Tensor, share: float) -> Tensor:
+    """Scaled down to this share of the side, and up again."""
     size = films.shape[-1]
     small = functional.interpolate(
-        films[chosen], size=max(8, round(size * share)), mode="bilinear", antialias=True, align_corners=False
+        films, size=max(8, round(size * share)), mode="bilinear", antialias=True, align_corners=False
     )
-    films = films.clone()
-    films[chosen] = functional.interpolate(small, size=size, mode="bilinear", align_corners=False)
-    return films
+    return functional.interpolate(small, size=size, mode="bilinear", align_corners=False)
 
 
 def _add_noise(films: Tensor, parameters: AugmentParameters, generator: torch.Generator) -> Tensor:
