@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pneumoscope.errors import DataError
-from pneumoscope.training.sampling import epoch_order, group_shares, seed_of
+from pneumoscope.training.sampling import epoch_order, group_shares, groups_of, seed_of
 
 SOURCES = ["a"] * 60 + ["b"] * 30 + ["c"] * 10
+NO_VIEWS = [""] * 100
 TARGETS = np.array([1] * 50 + [0] * 10 + [1] * 5 + [0] * 25 + [0] * 10)
 
 
@@ -16,8 +17,8 @@ def counts(order, key):
 
 
 def order_for(balance, weights=None, *, films=100, seed=0, epoch=0):
-    shares = group_shares(SOURCES, TARGETS, balance, weights)
-    return epoch_order(SOURCES, TARGETS, shares, films, seed=seed, epoch=epoch)
+    groups = groups_of(SOURCES, TARGETS, NO_VIEWS, balance)
+    return epoch_order(groups, group_shares(groups, balance, weights), films, seed=seed, epoch=epoch)
 
 
 def test_without_balance_every_film_comes_once():
@@ -50,14 +51,16 @@ def test_label_within_source_halves_each_source_that_holds_both():
 
 def test_views_are_balanced_within_each_target_of_a_source():
     views = ["AP"] * 45 + ["PA"] * 5 + ["PA"] * 8 + ["AP"] * 2 + [""] * 30 + ["AP"] * 10
-    shares = group_shares(SOURCES, TARGETS, "label-and-view-within-source", None, views)
-    order = epoch_order(SOURCES, TARGETS, shares, 400, seed=0, epoch=0, views=views)
+    balance = "label-and-view-within-source"
+    groups = groups_of(SOURCES, TARGETS, views, balance)
+    order = epoch_order(groups, group_shares(groups, balance, None), 400, seed=0, epoch=0)
     keys = [f"{key[0]}{key[1]}{key[2]}" for key in zip(SOURCES, TARGETS, views, strict=True)]
     assert counts(order, keys) == {
         "a1AP": 60, "a1PA": 60, "a0AP": 60, "a0PA": 60, "b1": 60, "b0": 60, "c0AP": 40
     }  # fmt: skip
-    weighted = group_shares(SOURCES, TARGETS, "label-and-view-within-source", {"a": 2, "b": 1, "c": 1}, views)
+    weighted = group_shares(groups, balance, {"a": 2, "b": 1, "c": 1})
     assert weighted["a", 1, "PA"] == weighted["a", 0, "AP"] == 0.125
+    assert {view for _, _, view in groups_of(SOURCES, TARGETS, views, "label-within-source")} == {""}
 
 
 def test_source_weights_fix_the_shares_of_sources():
@@ -70,7 +73,7 @@ def test_source_weights_fix_the_shares_of_sources():
 @pytest.mark.parametrize("weights", [{"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 1, "d": 1}])
 def test_source_weights_must_name_the_sources(weights):
     with pytest.raises(DataError, match=r"'c'|'d'"):
-        group_shares(SOURCES, TARGETS, "none", weights)
+        group_shares(groups_of(SOURCES, TARGETS, NO_VIEWS, "none"), "none", weights)
 
 
 @given(
@@ -81,9 +84,10 @@ def test_source_weights_must_name_the_sources(weights):
 def test_quotas_are_met_to_one_film(films, drawn, balance):
     sources = [source for source, _ in films]
     targets = np.array([target for _, target in films])
-    shares = group_shares(sources, targets, balance, None)
+    groups = groups_of(sources, targets, [""] * len(films), balance)
+    shares = group_shares(groups, balance, None)
     assert sum(shares.values()) == pytest.approx(1)
-    order = epoch_order(sources, targets, shares, drawn, seed=0, epoch=0)
+    order = epoch_order(groups, shares, drawn, seed=0, epoch=0)
     assert len(order) == drawn
     found = dict.fromkeys(shares, 0)
     for index in order:

@@ -28,7 +28,7 @@ from pneumoscope.training.losses import binary_cross_entropy, focal_loss, map_lo
 from pneumoscope.training.optimiser import schedule_factor, set_learning_rate
 from pneumoscope.training.recipe import LossChoice, Recipe
 from pneumoscope.training.run_directory import Observer, RunDirectory
-from pneumoscope.training.sampling import epoch_order, group_shares, seed_of
+from pneumoscope.training.sampling import epoch_order, group_shares, groups_of, seed_of
 from pneumoscope.training.state import RunState, Window
 from pneumoscope.training.validation import Validation, logits_of, validate
 
@@ -84,10 +84,8 @@ def train(
     if recipe.needs_lungs:
         assert lungs is not None, "this recipe needs lungs"
         where = lungs.of(films.sha256)
-    views = films.views if recipe.data.balance == "label-and-view-within-source" else None
-    shares = group_shares(
-        films.sources, films.targets, recipe.data.balance, recipe.data.source_weights, views
-    )
+    groups = groups_of(films.sources, films.targets, films.views, recipe.data.balance)
+    shares = group_shares(groups, recipe.data.balance, recipe.data.source_weights)
     stage_of = [number for number, stage in enumerate(recipe.stages) for _ in range(stage.epochs)]
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.threads or threads)
@@ -102,9 +100,7 @@ def train(
             cache = caches[recipe.stage_prepare(stage).size]
             make = BatchMaker(
                 Plates(films, cache, masks=recipe.loss.map_weight > 0, lungs=where),
-                epoch_order(
-                    films.sources, films.targets, shares, drawn, seed=recipe.seed, epoch=epoch, views=views
-                ),
+                epoch_order(groups, shares, drawn, seed=recipe.seed, epoch=epoch),
                 recipe,
                 epoch,
                 rank=processes.rank,

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import DataError
 
-__all__ = ["Balance", "epoch_order", "group_shares", "seed_of"]
+__all__ = ["Balance", "Group", "epoch_order", "group_shares", "groups_of", "seed_of"]
 
 Balance = Literal["none", "label", "label-within-source", "label-and-view-within-source"]
 Group = tuple[str, int, str]
+"""Source, target and, where views are balanced, view of films that are drawn alike."""
 
 
 def seed_of(*path: int) -> int:
@@ -28,34 +29,42 @@ def seed_of(*path: int) -> int:
     return int(np.random.SeedSequence(path).generate_state(1, np.uint64)[0])
 
 
-def group_shares(
-    sources: Sequence[str],
-    targets: NDArray[np.int64],
-    balance: Balance,
-    source_weights: Mapping[str, float] | None,
-    views: Sequence[str] | None = None,
-) -> dict[Group, float]:
-    """Share of an epoch of each group of films of one source, target and, where it is balanced, view.
+def groups_of(
+    sources: Sequence[str], targets: NDArray[np.int64], views: Sequence[str], balance: Balance
+) -> list[Group]:
+    """The group that each film is drawn with.
 
     Args:
         sources: of N films.
         targets: (N,) int64, 0 or 1.
+        views: of N films, empty where unknown.
+        balance: see `DataChoice.balance`.
+    """
+    known = views if balance == "label-and-view-within-source" else [""] * len(sources)
+    return list(zip(sources, targets.tolist(), known, strict=True))
+
+
+def group_shares(
+    groups: Sequence[Group], balance: Balance, source_weights: Mapping[str, float] | None
+) -> dict[Group, float]:
+    """Share of an epoch of each group.
+
+    Args:
+        groups: of N films, from `groups_of`.
         balance: see `DataChoice.balance`.
         source_weights: see `DataChoice.source_weights`.
-        views: of N films, empty where unknown; None where views are not balanced.
 
     Returns:
-        (source, target, view) -> share; the shares sum to 1.
+        Shares that sum to 1.
 
     Raises:
         DataError: source_weights and films do not name the same sources.
 
-    >>> shares = group_shares(["a", "a", "a", "b"], np.array([1, 1, 0, 0]), "label", None)
+    >>> shares = group_shares([("a", 1, ""), ("a", 1, ""), ("a", 0, ""), ("b", 0, "")], "label", None)
     >>> [(group, round(share, 3)) for group, share in shares.items()]
     [(('a', 0, ''), 0.25), (('a', 1, ''), 0.5), (('b', 0, ''), 0.25)]
     """
-    views = [""] * len(sources) if views is None else views
-    films = dict(sorted(Counter(zip(sources, targets.tolist(), views, strict=True)).items()))
+    films = dict(sorted(Counter(groups).items()))
     if balance == "label":
         per_target = {target: 0 for _, target, _ in films}
         for (_, target, _), count in films.items():
@@ -95,36 +104,28 @@ def _source_shares(
 
 
 def epoch_order(
-    sources: Sequence[str],
-    targets: NDArray[np.int64],
-    shares: Mapping[Group, float],
-    films: int,
-    *,
-    seed: int,
-    epoch: int,
-    views: Sequence[str] | None = None,
+    groups: Sequence[Group], shares: Mapping[Group, float], films: int, *, seed: int, epoch: int
 ) -> NDArray[np.int64]:
     """The films of one epoch in their order.
 
     Args:
-        sources: of N films.
-        targets: (N,) int64.
+        groups: of N films, from `groups_of`.
         shares: from `group_shares`.
         films: how many to draw.
         seed: of the run.
         epoch: number within the run.
-        views: as `group_shares` got them.
 
     Returns:
         (films,) int64, indices into the N films.
     """
     generator = np.random.default_rng(np.random.SeedSequence((seed, 0, epoch)))
     quotas = _largest_remainder(list(shares.values()), films)
-    of_source = np.asarray(sources)
-    of_view = np.asarray([""] * len(sources) if views is None else views)
+    members_of: dict[Group, list[int]] = {}
+    for index, group in enumerate(groups):
+        members_of.setdefault(group, []).append(index)
     drawn = []
-    for (source, target, view), quota in zip(shares, quotas, strict=True):
-        members = np.flatnonzero((of_source == source) & (targets == target) & (of_view == view))
+    for group, quota in zip(shares, quotas, strict=True):
+        members = np.asarray(members_of[group], dtype=np.int64)
         whole, rest = divmod(quota, len(members))
         drawn += [members] * whole + [generator.permutation(members)[:rest]]
     order: NDArray[np.int64] = generator.permutation(np.concatenate(drawn)).astype(np.int64)
