@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pneumoscope.data.cache import PlateCache, build_cache, cache_name
 from pneumoscope.data.manifest import ManifestRow
 from pneumoscope.errors import DataError, UsageError
-from pneumoscope.image.prepare import PrepareParameters
+from pneumoscope.image.prepare import PrepareParameters, normalise
 from pneumoscope.models import build_model
 
 __all__ = ["Views", "tell_views"]
@@ -94,9 +94,9 @@ def tell_views(
     for source in sources:
         if source not in known:
             raise UsageError(f"the manifest has no source {source!r}: it has {', '.join(known) or 'none'}")
-    of_namesakes = _views_of_patients(rows)
+    stated = _stated_views(rows)
     whole = [row for row in rows if row.source in sources and row.split is not None]
-    views = [row.view or of_namesakes.get((row.patient, row.label)) for row in whole]
+    views = [row.view or stated.get((row.patient, row.label)) for row in whole]
     learned = [index for index, row in enumerate(whole) if row.split == "train" and views[index] in _VIEWS]
     is_ap = np.asarray([views[index] == "AP" for index in learned])
     patients = [whole[index].patient or whole[index].path for index in learned]
@@ -134,7 +134,7 @@ def tell_views(
     )
 
 
-def _views_of_patients(rows: Sequence[ManifestRow]) -> dict[tuple[str | None, str | None], str]:
+def _stated_views(rows: Sequence[ManifestRow]) -> dict[tuple[str | None, str | None], str]:
     """(patient, label) -> view, where every film whose view is stated has the same."""
     stated: dict[tuple[str | None, str | None], set[str]] = {}
     for row in rows:
@@ -148,12 +148,11 @@ def _features(
 ) -> NDArray[np.float32]:
     """(N, 1280) float32: the published network's last features, averaged over the film."""
     network = build_model(_NETWORK, pretrained=True).eval().to(memory_format=torch.channels_last)
-    scale, shift = 1 / (255 * _PREPARE.std), _PREPARE.mean / _PREPARE.std
     described = []
     for start in range(0, len(rows), _BATCH):
         some = rows[start : start + _BATCH]
         chosen = np.stack([plates.plates[plates.index_of(row.sha256)] for row in some])
-        films = torch.from_numpy(chosen)[:, None].float().mul_(scale).sub_(shift)
+        films = torch.from_numpy(normalise(chosen, _PREPARE))
         with torch.inference_mode():
             maps = network.features(films.contiguous(memory_format=torch.channels_last))
         described.append(maps.mean((2, 3)).numpy())
