@@ -123,11 +123,11 @@ def test_an_ensemble_is_finished_where_all_its_runs_are(tmp_path):
     assert not join_runs([one, two]).finished
 
 
-def test_an_ensemble_of_two_revisions_has_none(tmp_path):
+def test_an_ensemble_of_two_revisions_names_both(tmp_path):
     _write_run(tmp_path / "one")
     _write_run(tmp_path / "two", revision="beef")
     joined = join_runs([open_run(tmp_path / "one"), open_run(tmp_path / "two")])
-    assert joined.code_revision == "unknown"
+    assert joined.code_revision == "c0ffee, beef"
 
 
 def test_weights_of_one_start_are_averaged(tmp_path):

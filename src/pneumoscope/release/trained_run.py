@@ -34,7 +34,7 @@ class TrainedRun:
         recipe: resolved, for the card.
         name: of the recipe.
         manifest_sha256: of the manifest that it was trained on.
-        code_revision: of the code that trained it, or "unknown".
+        code_revision: of the code that trained it, or "unknown"; of several runs, all that there are.
         finished: training reached its end, so that the weights are those of the last stage's best epoch.
         records: what was run, for the card; one of each run that it is made from.
         origin: SHA-256 of the weights that training started from; of its own, where those were random or
@@ -147,7 +147,6 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
                     f"{first.name} and {run.name} cannot be one "
                     f"{'network' if average_weights else 'ensemble'}: their {what} differ"
                 )
-    revisions = {run.code_revision for run in runs}
     kind = "average" if average_weights else "ensemble"
     return TrainedRun(
         model=_averaged([run.model for run in runs])
@@ -159,7 +158,7 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
         recipe={kind: [run.recipe for run in runs]},
         name=kind,
         manifest_sha256=first.manifest_sha256,
-        code_revision=first.code_revision if len(revisions) == 1 else "unknown",
+        code_revision=", ".join(dict.fromkeys(run.code_revision for run in runs)),
         finished=all(run.finished for run in runs),
         records=tuple(record for run in runs for record in run.records),
     )

@@ -140,7 +140,7 @@ class Card(_Record):
         heatmap_limit: logit units at which the colours of an overlay saturate, for every film alike.
         training_manifest_sha256: of the list of films it was trained on.
         recipe: the resolved training recipe.
-        code_revision: git commit of the training code, or "unknown".
+        code_revision: git commit of the training code, of several runs all that there are, or "unknown".
         evaluations: on named splits.
         intended_use: in a sentence or two.
         intended_population: who was in the training films.
