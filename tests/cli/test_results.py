@@ -21,11 +21,11 @@ from tiny_training import make_recipe
 PLAN = {
     "title": "Made",
     "manifests": {"pool": {"folder": "pool", "command": "false"}},
-    "budgets": {"short": ["stages.0.epochs=1"]},
+    "budgets": {"longer": ["stages.0.epochs=3"]},
     "groups": [{"name": "All"}, {"name": "East", "sources": ["east"]}],
     "ladder": [
-        {"name": "one", "title": "One", "recipe": "made.yaml", "budget": "short"},
-        {"name": "two", "title": "Two", "recipe": "made.yaml", "budget": "short", "set": ["seed=4"]},
+        {"name": "one", "title": "One", "recipe": "made.yaml", "budget": "longer"},
+        {"name": "two", "title": "Two", "recipe": "made.yaml", "budget": "longer", "set": ["seed=4"]},
         {"name": "both", "title": "Both", "members": ["one", "two"]},
     ],
     "comparisons": [{"first": "both", "second": "one"}],
@@ -99,7 +99,7 @@ def test_every_figure_is_what_predict_gives(study, tmp_path):
 def test_the_page_names_no_folder_of_this_machine(study):
     page = study().stdout
     assert str(study.folder) not in page
-    assert "pneumoscope train recipes/made.yaml --set stages.0.epochs=1 --set seed=4" in page
+    assert "pneumoscope train recipes/made.yaml --set stages.0.epochs=3 --set seed=4" in page
     assert "pneumoscope export runs/one runs/two --manifest runs/pool/manifest.parquet --root DIR" in page
 
 
