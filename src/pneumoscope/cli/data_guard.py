@@ -5,14 +5,16 @@ from typing import Annotated
 
 import typer
 
+from pneumoscope.cli.options import BuiltManifestOption, BuiltRootOption
+
 __all__ = ["guard"]
 
 _REFUSED, _WARNED = 0.004, 0.02  # shares of the worst source's validation films
 
 
 def guard(
-    manifest: Annotated[Path, typer.Option("--manifest", help="manifest.parquet, as `data build` wrote it.")],
-    root: Annotated[Path, typer.Option("--root", help="Folder that the manifest's paths are relative to.")],
+    manifest: BuiltManifestOption,
+    root: BuiltRootOption,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="guard.json, for `export --guard`.")],
     not_films: Annotated[
         Path | None,

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from pneumoscope.cli.data_audit import file_bar
+from pneumoscope.cli.options import BuiltManifestOption, BuiltRootOption
 
 __all__ = ["transplant"]
 
 
 def transplant(
-    manifest: Annotated[Path, typer.Option(help="manifest.parquet, as `data build` wrote it.")],
-    root: Annotated[Path, typer.Option(help="Folder that the manifest's paths are relative to.")],
+    manifest: BuiltManifestOption,
+    root: BuiltRootOption,
     out: Annotated[Path, typer.Option(help="Folder for films and their own manifest.parquet.")],
     donor: Annotated[
         list[str] | None,

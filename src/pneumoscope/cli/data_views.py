@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from pneumoscope.cli.data_audit import Workers, file_bar
+from pneumoscope.cli.options import BuiltManifestOption, BuiltRootOption
 
 __all__ = ["views"]
 
 
 def views(
-    manifest: Annotated[Path, typer.Option(help="manifest.parquet, as `data build` wrote it.")],
-    root: Annotated[Path, typer.Option(help="Folder that the manifest's paths are relative to.")],
+    manifest: BuiltManifestOption,
+    root: BuiltRootOption,
     out: Annotated[
         Path, typer.Option(help="Folder for the new manifest.parquet, views.csv and prepared films.")
     ],

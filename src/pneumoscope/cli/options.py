@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["BundleArgument", "ModelOption", "RootOption", "WorkersOption"]
+__all__ = [
+    "BuiltManifestOption",
+    "BuiltRootOption",
+    "BundleArgument",
+    "ModelOption",
+    "RootOption",
+    "WorkersOption",
+]
 
 BundleArgument = Annotated[
     str, typer.Argument(metavar="BUNDLE", help="A shipped bundle's name or the folder of one.")
@@ -17,6 +24,16 @@ ModelOption = Annotated[
     typer.Option(metavar="NAME|DIR", help="A shipped bundle or the folder of one.", show_default="shipped"),
 ]
 """A bundle, the shipped one where none is named."""
+
+BuiltManifestOption = Annotated[
+    Path, typer.Option("--manifest", help="manifest.parquet, as `data build` wrote it.")
+]
+"""The one manifest that a command works on."""
+
+BuiltRootOption = Annotated[
+    Path, typer.Option("--root", help="Folder that the manifest's paths are relative to.")
+]
+"""The folder of its films."""
 
 RootOption = Annotated[
     list[Path],

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from pneumoscope.cli.options import BuiltManifestOption, BuiltRootOption
+
 __all__ = ["train_lungs"]
 
 
 def train_lungs(
-    manifest: Annotated[Path, typer.Option(help="manifest.parquet, as `data build` wrote it.")],
-    root: Annotated[Path, typer.Option(help="Folder that the manifest's paths are relative to.")],
+    manifest: BuiltManifestOption,
+    root: BuiltRootOption,
     out: Annotated[Path, typer.Option(metavar="FILE.onnx", help="The network is written there.")],
     cut_source: Annotated[
         str, typer.Option(metavar="NAME", help="Data set of films that were cut to the lungs.")

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.data.lungs import Box, lung_mask, texture_agreement
-from pneumoscope.data.manifest import ManifestRow
+from pneumoscope.data.manifest import ManifestRow, check_sources
 from pneumoscope.data.processes import processes
-from pneumoscope.errors import DataError, UsageError
+from pneumoscope.errors import DataError
 from pneumoscope.image.prepare import PrepareParameters, make_plate
 from pneumoscope.image.read import read
 
@@ -63,10 +63,7 @@ def lung_films(
         DataError: no film is there whole and cut.
         FilmError: a film cannot be read.
     """
-    known = sorted({row.source for row in rows if row.source})
-    for source in (cut_source, whole_source):
-        if source not in known:
-            raise UsageError(f"the manifest has no source {source!r}: it has {', '.join(known) or 'none'}")
+    check_sources(rows, (cut_source, whole_source))
     used = [row for row in rows if row.split in ("train", "validation")]
     cut_rows = [row for row in used if row.source == cut_source]
     whole_rows = [row for row in used if row.source == whole_source and row.label == "NORMAL" and row.patient]

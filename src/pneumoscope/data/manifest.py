@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pneumoscope.errors import DataError
+from pneumoscope.errors import DataError, UsageError
 
 __all__ = [
     "LABELS",
@@ -19,6 +19,7 @@ __all__ = [
     "Label",
     "ManifestRow",
     "Split",
+    "check_sources",
     "manifest_sha256",
     "read_manifest",
     "write_manifest",
@@ -141,6 +142,18 @@ def read_manifest(path: str | Path) -> list[ManifestRow]:
     if (table.schema.metadata or {}).get(_FORMAT_KEY) != _FORMAT_VERSION:
         raise DataError(f"{target}: no manifest of format {_FORMAT_VERSION.decode()}; build it again")
     return [ManifestRow(**_plain(record)) for record in table.to_pylist()]
+
+
+def check_sources(rows: Iterable[ManifestRow], wanted: Iterable[str]) -> None:
+    """Refuse the name of a data set that no film is of.
+
+    Raises:
+        UsageError: there is one; the sentence names those that there are.
+    """
+    known = sorted({row.source for row in rows if row.source})
+    for source in wanted:
+        if source not in known:
+            raise UsageError(f"the manifest has no source {source!r}: it has {', '.join(known) or 'none'}")
 
 
 def manifest_sha256(rows: Sequence[ManifestRow]) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pneumoscope.data.lung_finder import LungFinder
 from pneumoscope.data.lungs import lung_mask
-from pneumoscope.data.manifest import ManifestRow
+from pneumoscope.data.manifest import ManifestRow, check_sources
 from pneumoscope.data.sources.rsna import RSNA_LUNGS
 from pneumoscope.data.sources.segmentations import COVID19_SEGMENTATIONS, MASK_INSIDE, mask_of
 from pneumoscope.errors import DataError, UsageError
@@ -99,10 +99,7 @@ def marked_films(
     Raises:
         UsageError: a source is not in the manifest, or no film is left.
     """
-    known = sorted({row.source for row in rows if row.source})
-    for source in sources or ():
-        if source not in known:
-            raise UsageError(f"the manifest has no source {source!r}: it has {', '.join(known) or 'none'}")
+    check_sources(rows, sources or ())
     films: list[BoxedFilm | OutlinedFilm] = []
     find_lungs = LungFinder().find
     for row in rows:

@@ -25,9 +25,9 @@ from PIL import Image
 
 from pneumoscope.data.lung_finder import LungFinder
 from pneumoscope.data.lungs import Mask, largest_two, lung_mask, transplant
-from pneumoscope.data.manifest import ManifestRow, write_manifest
+from pneumoscope.data.manifest import ManifestRow, check_sources, write_manifest
 from pneumoscope.data.processes import processes
-from pneumoscope.errors import DataError, UsageError
+from pneumoscope.errors import DataError
 from pneumoscope.image.prepare import PrepareParameters, make_plate
 from pneumoscope.image.read import read
 
@@ -91,10 +91,7 @@ def transplant_films(
         DataError: there are no hosts.
         FilmError: a film cannot be read.
     """
-    known = sorted({row.source for row in rows if row.source})
-    for source in (*donor_sources, host_source):
-        if source not in known:
-            raise UsageError(f"the manifest has no source {source!r}: it has {', '.join(known) or 'none'}")
+    check_sources(rows, (*donor_sources, host_source))
     training = [row for row in rows if row.split == "train" and row.label]
     hosts = [row for row in training if row.source == host_source and row.label in host_labels]
     donors = _drawn([row for row in training if row.source in donor_sources], most, seed)

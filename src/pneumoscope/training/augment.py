@@ -187,8 +187,13 @@ def _enhance_detail(films: Tensor, parameters: AugmentParameters, generator: tor
     chosen = _chance(films.shape[0], parameters.enhance_probability, generator)
     share = float(_log_uniform(1, _ENHANCED_BEYOND, generator))
     strength = _uniform(films.shape[0], 0.0, parameters.enhance_strength, generator).view(-1, 1, 1, 1)
-    sharper = films + strength * (films - _blurred(films, share))
-    return torch.where(chosen.view(-1, 1, 1, 1) & (films > 0), sharper.clamp(0, 1), films)
+    if not chosen.any():
+        return films
+    plain = films[chosen]
+    sharper = (plain + strength[chosen] * (plain - _blurred(plain, share))).clamp(0, 1)
+    films = films.clone()
+    films[chosen] = torch.where(plain > 0, sharper, plain)
+    return films
 
 
 def _lose_resolution(films: Tensor, parameters: AugmentParameters, generator: torch.Generator) -> Tensor:

@@ -14,21 +14,23 @@ import torch
 from numpy.typing import NDArray
 
 from pneumoscope.data.cache import PlateCache, build_cache, cache_name
-from pneumoscope.data.manifest import ManifestRow
-from pneumoscope.errors import DataError, UsageError
+from pneumoscope.data.manifest import ManifestRow, check_sources
+from pneumoscope.errors import DataError
 from pneumoscope.image.prepare import PrepareParameters, normalise
-from pneumoscope.models import build_model
+from pneumoscope.models import build_model, pretrained_weights
 
 __all__ = ["Views", "tell_views"]
 
 _NETWORK = "efficientnet_lite0"
+_WEIGHTS = pretrained_weights(_NETWORK)
+assert _WEIGHTS is not None, "this network is published with weights"
 _PREPARE = PrepareParameters(
     size=224,
     fit="stretch",  # collections differ in whether they kept the aspect ratio
     intensity="percentile",
     percentiles=(0.5, 99.5),
-    mean=127 / 255,
-    std=128 / 255,
+    mean=_WEIGHTS.mean,
+    std=_WEIGHTS.std,
 )
 _BATCH = 64
 _FOLDS = 5
@@ -90,10 +92,7 @@ def tell_views(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    known = sorted({row.source for row in rows if row.source})
-    for source in sources:
-        if source not in known:
-            raise UsageError(f"the manifest has no source {source!r}: it has {', '.join(known) or 'none'}")
+    check_sources(rows, sources)
     stated = _stated_views(rows)
     whole = [row for row in rows if row.source in sources and row.split is not None]
     views = [row.view or stated.get((row.patient, row.label)) for row in whole]
