@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -80,6 +81,25 @@ def test_most_films_of_a_source_and_label(made, tmp_path):
     rows, root, _, _ = made
     films = make(rows, root, tmp_path, most=1, copies=1)
     assert sorted(film.label for film in films) == ["NORMAL", "PNEUMONIA"]
+
+
+def test_the_rarer_view_gives_more_transplants(made, tmp_path):
+    rows, root, _, _ = made
+    lying = next(row.path for row in rows if row.source == CUT and row.label == "NORMAL")
+    rows = [
+        replace(row, view="AP" if row.path == lying else "PA") if row.label == "NORMAL" else row
+        for row in rows
+    ]
+    every = make(rows, root, tmp_path / "every", copies=1)
+    level = make(rows, root, tmp_path / "level", copies=1, level_views=True)
+    of = Counter((film.label, film.view) for film in every)
+    assert of["NORMAL", "AP"] == 1 < of["NORMAL", "PA"]
+    assert Counter((film.label, film.view) for film in level) == {
+        **of,
+        ("NORMAL", "AP"): of["NORMAL", "PA"],
+    }
+    assert {film.sha256 for film in every} <= {film.sha256 for film in level}, "only more of them"
+    assert len({film.sha256 for film in level}) == len(level), "into another host each"
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -40,6 +40,13 @@ def transplant(
         ),
     ] = None,
     copies: Annotated[int, typer.Option(min=1, help="Films to make of each donor.")] = 1,
+    level_views: Annotated[
+        bool,
+        typer.Option(
+            "--level-views",
+            help="Make more of the rarer view's donors: about as many of each view of a source and label.",
+        ),
+    ] = False,
     most: Annotated[
         int | None,
         typer.Option(min=1, help="Donors of one source and label, drawn at random; all if not given."),
@@ -65,6 +72,7 @@ def transplant(
             host_source=host,
             host_labels=host_label or ["NORMAL"],
             copies=copies,
+            level_views=level_views,
             most=most,
             seed=seed,
             workers=workers,

@@ -58,6 +58,7 @@ def transplant_films(
     host_source: str,
     host_labels: Sequence[str] = ("NORMAL",),
     copies: int = 1,
+    level_views: bool = False,
     most: int | None = None,
     seed: int = 0,
     workers: int | None = 1,
@@ -77,6 +78,9 @@ def transplant_films(
         host_labels: of the films that may be hosts; nothing of their own lungs is left where `LungFinder`
             sees them.
         copies: transplants per donor, into different hosts, never into itself.
+        level_views: make so many times more of the rarer views' donors that every view of a source and label
+            has about as many transplants: normal films of patients in bed are few, and a network that is
+            shown the same few again and again knows them by heart.
         most: donors of one source and label, drawn at random; None for all.
         seed: of the choice of hosts, of grey scale and of filled opacities.
         workers: processes, None for one per core; the films do not depend on it.
@@ -112,7 +116,7 @@ def transplant_films(
             [lungs[len(hosts) + index] for index in fit_donors],
             [own.get(donors[index].path) for index in fit_donors],
             [lungs[index] for index in fit_hosts],
-            copies,
+            _copies([donors[index] for index in fit_donors], copies, level_views),
             seed,
         )
         made_of = [
@@ -210,19 +214,37 @@ def _drawn(rows: Sequence[ManifestRow], most: int | None, seed: int) -> list[Man
     return [rows[index] for index in sorted(kept)]
 
 
+def _copies(donors: Sequence[ManifestRow], copies: int, level_views: bool) -> list[int]:
+    """Transplants to make of each donor."""
+    if not level_views:
+        return [copies] * len(donors)
+    of_view = Counter((donor.source, donor.label, donor.view) for donor in donors)
+    most: dict[tuple[str, str | None], int] = {}
+    for (source, label, _), count in of_view.items():
+        most[source, label] = max(count, most.get((source, label), 0))
+    return [
+        copies * round(most[donor.source, donor.label] / of_view[donor.source, donor.label, donor.view])
+        for donor in donors
+    ]
+
+
 def _choose(
-    donors: Sequence[_Lungs], own: Sequence[int | None], hosts: Sequence[_Lungs], copies: int, seed: int
+    donors: Sequence[_Lungs],
+    own: Sequence[int | None],
+    hosts: Sequence[_Lungs],
+    copies: Sequence[int],
+    seed: int,
 ) -> list[list[int]]:
     """For each donor the indices of hosts whose lungs have much the same shape, never of itself."""
     generator = np.random.default_rng(seed)
     order = np.argsort([host.slimness for host in hosts], kind="stable")
     slimness = np.array([hosts[index].slimness for index in order])
     chosen = []
-    for donor, itself in zip(donors, own, strict=True):
+    for donor, itself, wanted in zip(donors, own, copies, strict=True):
         middle = int(np.searchsorted(slimness, donor.slimness))
         first = int(np.clip(middle - _NEIGHBOURS // 2, 0, max(0, len(hosts) - _NEIGHBOURS)))
         near = [int(index) for index in order[first : first + _NEIGHBOURS] if index != itself]
-        chosen.append([int(index) for index in generator.permutation(near)[:copies]])
+        chosen.append([int(index) for index in generator.permutation(near)[:wanted]])
     return chosen
 
 

@@ -5,6 +5,8 @@ inversion and padding are worked out once per word. Source: DICOM PS3.3, C.11.1,
 (padding); PS3.5, 8.1.1 (bits).
 """
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -57,18 +59,25 @@ def grey_table(header: Dataset, notes: list[str]) -> Pixels:
     Raises:
         StructureError: impossible bit numbers.
     """
-    words = np.arange(1 << int(header.BitsAllocated), dtype=np.int64)
-    values = stored_values(words, header)
+    bits = int(header.get("HighBit", int(header.BitsStored) - 1)) + 1
+    # Bits above the highest one are not looked at: the table of the words without them is repeated.
+    values = stored_values(np.arange(1 << min(bits, int(header.BitsAllocated)), dtype=np.int64), header)
+    repeats = (1 << int(header.BitsAllocated)) // values.size
     low, high = int(values.min()), int(values.max())
     shares = _shares(np.arange(low, high + 1, dtype=np.int64), header, notes)
     # PS3.3 C.11.6.1.2: INVERSE goes with MONOCHROME1, it does not undo it.
     if header.PhotometricInterpretation == "MONOCHROME1" or header.get("PresentationLUTShape") == "INVERSE":
         shares = 1.0 - shares
-    shares = np.clip(shares, 0.0, 1.0)[values - low]
-    shares[_is_padding(words, values, header, notes)] = 0.0
+    shares = np.clip(shares, 0.0, 1.0)
+    greys: Pixels
     if int(header.BitsStored) <= 8:
-        return np.rint(shares * 255.0).astype(np.uint8)
-    return np.rint(shares * 65535.0).astype(np.uint16)
+        greys = np.rint(shares * 255.0).astype(np.uint8)
+    else:
+        greys = np.rint(shares * 65535.0).astype(np.uint16)
+    table = cast(Pixels, np.tile(greys[values - low], repeats))
+    if header.get("PixelPaddingValue") is not None:
+        table[_is_padding(np.tile(values, repeats), header, notes)] = 0
+    return table
 
 
 def _shares(values: Values, header: Dataset, notes: list[str]) -> Shares:
@@ -141,22 +150,23 @@ def _full_scale(item: Dataset) -> float:
     return float(max((1 << int(item.LUTDescriptor[2])) - 1, int(_entries(item).max()), 1))
 
 
-def _is_padding(words: Values, values: Values, header: Dataset, notes: list[str]) -> NDArray[np.bool_]:
-    """Which words mean "no film here": Pixel Padding Value up to Pixel Padding Range Limit, both included."""
-    padding = header.get("PixelPaddingValue")
-    if padding is None:
-        return np.zeros(words.shape, dtype=np.bool_)
-    limit = header.get("PixelPaddingRangeLimit")
+def _is_padding(values: Values, header: Dataset, notes: list[str]) -> NDArray[np.bool_]:
+    """Which words, by their stored values, mean "no film here".
+
+    Those from Pixel Padding Value, which the header has, to Pixel Padding Range Limit, both included.
+    """
+    padding, limit = header.PixelPaddingValue, header.get("PixelPaddingRangeLimit")
     try:
         ends = [int(padding), int(padding if limit is None else limit)]
     except (TypeError, ValueError):
         notes.append("the padding value in the header is invalid; padding is shown as it is stored")
-        return np.zeros(words.shape, dtype=np.bool_)
+        return np.zeros(values.shape, dtype=np.bool_)
     if header.PixelRepresentation == 1:  # often written as unsigned
         half = 1 << (int(header.BitsAllocated) - 1)
         ends = [end - 2 * half if end >= half else end for end in ends]
     if min(ends) < values.min() or max(ends) > values.max():
         # It lies in bits that no pixel uses: compare whole words.
-        ends = [end & words.size - 1 for end in ends]
+        words = np.arange(values.size)
+        ends = [end & values.size - 1 for end in ends]
         return np.asarray((words >= min(ends)) & (words <= max(ends)))
     return np.asarray((values >= min(ends)) & (values <= max(ends)))

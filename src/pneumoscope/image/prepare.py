@@ -16,7 +16,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pneumoscope.errors import RejectedFilmError
-from pneumoscope.image.lookup import count_values, look_up
+from pneumoscope.image.lookup import SortedValues, look_up
 from pneumoscope.image.radiograph import Pixels, Radiograph
 
 __all__ = ["Geometry", "PrepareParameters", "make_plate", "normalise", "plate_geometry", "prepare"]
@@ -188,25 +188,23 @@ def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uin
     Raises:
         ValueError: all foreground pixels have one value.
     """
-    counts = count_values(pixels)
-    levels = counts.size
-    present = np.flatnonzero(counts)
-    if present.size < 2:
+    values = SortedValues(pixels)
+    full_scale = int(np.iinfo(pixels.dtype).max)
+    if values.least == values.greatest:
         raise ValueError
     if parameters.intensity == "as-stored":
-        if levels == 256:
+        if full_scale == 255:
             return None
-        low, high = 0.0, float(levels - 1)
+        low, high = 0, full_scale
     else:
-        foreground = np.where(present > int(present[-1] * _BACKGROUND_SHARE), counts[present], 0)
-        cumulative = np.cumsum(foreground)
-        targets = np.maximum(np.asarray(parameters.percentiles) / 100.0 * cumulative[-1], 1.0)
-        low, high = (float(present[at]) for at in np.searchsorted(cumulative, targets))
+        background = values.up_to(int(values.greatest * _BACKGROUND_SHARE))
+        wanted = np.asarray(parameters.percentiles) / 100.0 * (pixels.size - background)
+        low, high = values.at(background + int(count) - 1 for count in np.ceil(np.maximum(wanted, 1.0)))
         if high <= low:
             raise ValueError
-    # Of 65,536 values a film uses a few thousand; the others are not looked up.
-    table = np.zeros(levels, np.uint8)
-    table[present] = np.rint(np.clip((present - low) * (255.0 / (high - low)), 0.0, 255.0))
+    table = np.full(full_scale + 1, 255, np.uint8)
+    table[:low] = 0
+    table[low : high + 1] = np.rint(np.arange(high - low + 1) * (255.0 / (high - low)))
     return table
 
 
