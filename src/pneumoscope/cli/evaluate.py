@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pneumoscope.cli.evaluate_tables import say
-from pneumoscope.cli.options import BundleArgument
+from pneumoscope.cli.options import BundleArgument, ThreadsOption
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,9 +92,7 @@ def evaluate(
     scores_out: Annotated[
         Path | None, typer.Option("--scores", metavar="FILE.csv", help="Write the score of every film.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads that score.", show_default="one per core")
-    ] = None,
+    workers: ThreadsOption = None,
 ) -> None:
     """Measure a bundle on labelled films, pooled and per source, at every operating point."""
     from pneumoscope.evaluation.report import WORST_OF_EACH_KIND, evaluate_bundle, scores_csv

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.cli.options import BundleArgument, RootOption
+from pneumoscope.cli.options import BundleArgument, RootOption, ThreadsOption
 from pneumoscope.cli.progress import steps
 from pneumoscope.errors import UsageError
 
@@ -47,9 +47,7 @@ def evaluate_map(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write one page with tables and plots.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads that score.", show_default="one per core")
-    ] = None,
+    workers: ThreadsOption = None,
 ) -> None:
     """Test a bundle's map on films on which radiologists drew the disease."""
     if methods and not run:

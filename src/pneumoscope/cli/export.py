@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.cli.options import RootOption
+from pneumoscope.cli.options import (
+    EvaluateOption,
+    OutBundleOption,
+    RootOption,
+    ThreadsOption,
+    TrainedManifestOption,
+)
 from pneumoscope.cli.progress import steps
 
 if TYPE_CHECKING:
@@ -22,14 +28,9 @@ def export(
             metavar="RUN_DIR...", help="What `pneumoscope train` wrote; several make an ensemble."
         ),
     ],
-    manifest: Annotated[
-        list[Path],
-        typer.Option(metavar="FILE", help="The manifest that the run was trained on; repeated as there."),
-    ],
+    manifest: TrainedManifestOption,
     root: RootOption,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Directory of the bundle; an older one is replaced.")
-    ],
+    out: OutBundleOption,
     average_weights: Annotated[
         bool,
         typer.Option(
@@ -54,13 +55,7 @@ def export(
             "--balance-sources", help="Every source and label counts equally in temperature and thresholds."
         ),
     ] = False,
-    evaluate: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SOURCE:SPLIT",
-            help="Also measure these films and put the figures on the card; all:SPLIT pools.",
-        ),
-    ] = None,
+    evaluate: EvaluateOption = None,
     other_manifest: Annotated[
         bool,
         typer.Option(
@@ -77,9 +72,7 @@ def export(
             help="guard.json of `pneumoscope data guard`: refuse what is no frontal chest film.",
         ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads that score.", show_default="one per core")
-    ] = None,
+    workers: ThreadsOption = None,
 ) -> None:
     """Make a bundle from a training run: export, check against torch, calibrate, measure, describe."""
     from pneumoscope.cli.pairs import source_and_split

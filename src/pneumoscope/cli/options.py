@@ -9,8 +9,12 @@ __all__ = [
     "BuiltManifestOption",
     "BuiltRootOption",
     "BundleArgument",
+    "EvaluateOption",
     "ModelOption",
+    "OutBundleOption",
     "RootOption",
+    "ThreadsOption",
+    "TrainedManifestOption",
     "WorkersOption",
 ]
 
@@ -40,6 +44,34 @@ RootOption = Annotated[
     typer.Option(metavar="DIR", help="The manifest's paths are relative to it; one for each manifest."),
 ]
 """The folders of manifests."""
+
+TrainedManifestOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--manifest", metavar="FILE", help="The manifest that the network was trained on; repeated as there."
+    ),
+]
+"""All manifests of a training run."""
+
+OutBundleOption = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Directory of the new bundle; an older one is replaced.")
+]
+"""Where a bundle is made."""
+
+EvaluateOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SOURCE:SPLIT",
+        help="Also measure these films and put the figures on the card; all:SPLIT pools.",
+    ),
+]
+"""What a new bundle's card tells of."""
+
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Threads that score.", show_default="one per core"),
+]
+"""How many films of a measurement are scored at once."""
 
 WorkersOption = Annotated[
     int | None,

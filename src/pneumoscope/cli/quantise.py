@@ -2,12 +2,18 @@
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.cli.options import BundleArgument, RootOption
+from pneumoscope.cli.options import (
+    BundleArgument,
+    EvaluateOption,
+    OutBundleOption,
+    RootOption,
+    ThreadsOption,
+    TrainedManifestOption,
+)
 from pneumoscope.cli.progress import steps
 
 if TYPE_CHECKING:
@@ -25,14 +31,9 @@ class _Precision(StrEnum):
 
 def quantise(
     bundle: BundleArgument,
-    manifest: Annotated[
-        list[Path],
-        typer.Option(metavar="FILE", help="The manifest that it was trained on; repeated as there."),
-    ],
+    manifest: TrainedManifestOption,
     root: RootOption,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Directory of the new bundle; an older one is replaced.")
-    ],
+    out: OutBundleOption,
     precision: Annotated[
         _Precision,
         typer.Option(
@@ -59,13 +60,7 @@ def quantise(
         list[str] | None,
         typer.Option(metavar="NAME", help="Only films of these sources.", show_default="all of the bundle"),
     ] = None,
-    evaluate: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SOURCE:SPLIT",
-            help="Also measure these films and put the figures on the card; all:SPLIT pools.",
-        ),
-    ] = None,
+    evaluate: EvaluateOption = None,
     most_loss: Annotated[
         float, typer.Option(min=0, metavar="AUC", help="Refuse to lose more on any source.")
     ] = 0.001,
@@ -81,9 +76,7 @@ def quantise(
         bool,
         typer.Option("--other-manifest", help="Accept another manifest than that of the bundle."),
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads that score.", show_default="one per core")
-    ] = None,
+    workers: ThreadsOption = None,
 ) -> None:
     """Make a bundle in lower precision, which scores faster, and measure what it loses.
 
