@@ -156,6 +156,18 @@ def test_the_start_itself_may_be_one_of_those_averaged(tmp_path):
     torch.testing.assert_close(weight, (runs[0].model.weight + runs[1].model.weight) / 2)
 
 
+def test_runs_that_started_one_from_another_are_averaged(tmp_path):
+    start, runs = "d" * 64, []
+    for seed in range(3):
+        _write_run(tmp_path / f"run{seed}", seed=seed, start=start)
+        start = hashlib.sha256((tmp_path / f"run{seed}" / "weights.safetensors").read_bytes()).hexdigest()
+        runs.append(open_run(tmp_path / f"run{seed}"))
+    joined = join_runs(runs, average_weights=True)
+    torch.testing.assert_close(joined.model.weight, sum(run.model.weight for run in runs) / 3)
+    with pytest.raises(UsageError, match=r"starts .* differ"):  # the one between them is missing
+        join_runs([runs[0], runs[2]], average_weights=True)
+
+
 @pytest.mark.parametrize(
     ("starts", "changes", "message"),
     [

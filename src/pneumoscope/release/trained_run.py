@@ -37,8 +37,9 @@ class TrainedRun:
         code_revision: of the code that trained it, or "unknown"; of several runs, all that there are.
         finished: training reached its end, so that the weights are those of the last stage's best epoch.
         records: what was run, for the card; one of each run that it is made from.
-        origin: SHA-256 of the weights that training started from; of its own, where those were random or
-            published; empty where there are several runs.
+        weights_sha256: of its own weights; empty where there are several runs.
+        started_from: SHA-256 of the weights that training started from; None where those were random or
+            published.
     """
 
     model: PooledClassifier
@@ -51,7 +52,8 @@ class TrainedRun:
     code_revision: str
     finished: bool
     records: tuple[TrainingRun, ...]
-    origin: str = ""
+    weights_sha256: str = ""
+    started_from: str | None = None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -109,8 +111,8 @@ def open_run(directory: Path) -> TrainedRun:
         code_revision=str(facts.get("code_revision") or "unknown"),
         finished=facts.get("finished") is True,
         records=(training_run(recipe, facts),),
-        origin=(facts.get("started_from") or {}).get("weights_sha256")
-        or _sha256(directory / checkpoint.WEIGHTS),
+        weights_sha256=_sha256(directory / checkpoint.WEIGHTS),
+        started_from=(facts.get("started_from") or {}).get("weights_sha256"),
     )
 
 
@@ -120,8 +122,8 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
     Args:
         runs: at least one.
         average_weights: one network of their size whose weights are the mean of theirs, which works where all
-            started from the same weights and did not go far (Wortsman et al. 2022, "Model soups"); the run
-            that holds these weights may be among them. Otherwise an ensemble, the mean of their logits.
+            started from the same weights, or one from another, and did not go far (Wortsman et al. 2022,
+            "Model soups"). Otherwise an ensemble, the mean of their logits.
 
     Raises:
         UsageError: they differ in prepare parameters, in manifest, or in sources and targets; for an average
@@ -139,7 +141,7 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
     if average_weights:
         models = [run.recipe["model"] for run in runs]
         alike.append(("networks", [(model["name"], model["options"]) for model in models]))
-        alike.append(("starts (pneumoscope train --start-from)", [run.origin for run in runs]))
+        alike.append(("starts (pneumoscope train --start-from)", _origins(runs)))
     for what, values in alike:
         for run, value in zip(others, values[1:], strict=True):
             if value != values[0]:
@@ -162,6 +164,18 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
         finished=all(run.finished for run in runs),
         records=tuple(record for run in runs for record in run.records),
     )
+
+
+def _origins(runs: Sequence[TrainedRun]) -> list[str]:
+    """SHA-256 of the weights that each run comes from, back through those of the runs that are among them."""
+    starts = {run.weights_sha256: run.started_from for run in runs}
+    origins = []
+    for run in runs:
+        origin = run.weights_sha256
+        while (start := starts.get(origin)) is not None:
+            origin = start
+        origins.append(origin)
+    return origins
 
 
 @torch.no_grad()
