@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from data.made_cuts import CUT, SIDE, WHOLE, brighter, cut_film, make_cut_pool, whole_film, write_film
+from pneumoscope.data.composed_films import TRANSPLANTS
 from pneumoscope.data.manifest import manifest_sha256, read_manifest
-from pneumoscope.data.transplant import SUFFIX, transplant_films
+from pneumoscope.data.transplant import transplant_films
 from pneumoscope.errors import DataError, UsageError
 from pneumoscope.image.read import read
 
@@ -47,7 +48,7 @@ def test_label_patient_and_boxes_are_those_of_the_cut_film(made):
         donor = donors[film.patient]
         for column in ("label", "patient", "view", "age", "population", "split"):
             assert getattr(film, column) == getattr(donor, column)
-        assert film.source == CUT + SUFFIX
+        assert film.source == CUT + TRANSPLANTS
         content = (out / film.path).read_bytes()
         assert (film.sha256, film.bytes) == (hashlib.sha256(content).hexdigest(), len(content))
         assert pixels(out, film).shape == (film.height, film.width) == (SIDE, SIDE)
@@ -71,7 +72,7 @@ def test_every_film_has_the_lungs_of_its_donor_in_another_host(made):
 def test_a_whole_film_may_give_its_lungs_but_never_to_itself(made, tmp_path):
     rows, root, _, _ = made
     films = make(rows, root, tmp_path, donor_sources=[WHOLE], cut_sources=[])
-    assert {film.source for film in films} == {WHOLE + SUFFIX}
+    assert {film.source for film in films} == {WHOLE + TRANSPLANTS}
     assert len(films) == 3 * 2
     for film in films:
         assert host_of(pixels(tmp_path, film)) != int(film.patient.partition(":")[2])

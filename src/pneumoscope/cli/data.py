@@ -12,8 +12,10 @@ import typer
 
 from pneumoscope.cli.data_audit import audit, cache
 from pneumoscope.cli.data_guard import guard
+from pneumoscope.cli.data_opacities import opacities
 from pneumoscope.cli.data_transplant import transplant
 from pneumoscope.cli.data_views import views
+from pneumoscope.cli.options import ProcessesOption
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,9 +37,6 @@ class _Format(StrEnum):
 
 
 Format = Annotated[_Format, typer.Option("--format", help="For a person or for a program.")]
-Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Processes; one per core if not given.")
-]
 
 
 @app.command()
@@ -103,7 +102,7 @@ def build(
             help="Where a data set lies under the root, if not in a folder of its own name. May be repeated.",
         ),
     ] = None,
-    workers: Workers = None,
+    workers: ProcessesOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Draws another split.")] = 0,
     force: Annotated[
         bool, typer.Option("--force", help="Look again at files seen by an earlier run.")
@@ -137,7 +136,7 @@ def check(
         Path, typer.Argument(help="A folder of films; LABEL folders or films.csv are understood.")
     ],
     output: Format = _Format.TABLE,
-    workers: Workers = None,
+    workers: ProcessesOption = None,
 ) -> None:
     """Check your own folder before you train or score: damage, copies, label conflicts, telling shapes.
 
@@ -160,6 +159,7 @@ def check(
 app.command()(audit)
 app.command()(cache)
 app.command()(guard)
+app.command()(opacities)
 app.command()(transplant)
 app.command()(views)
 

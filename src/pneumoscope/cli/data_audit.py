@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscope.cli.options import ProcessesOption
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ Manifests = Annotated[
 Roots = Annotated[
     list[Path],
     typer.Option("--root", help="Folder that the manifest's paths are relative to; one for each manifest."),
-]
-Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Processes; one per core if not given.")
 ]
 
 
@@ -83,7 +81,7 @@ def cache(
         bool,
         typer.Option("--every-row", help="Also films that the manifest left out, not only those in use."),
     ] = False,
-    workers: Workers = None,
+    workers: ProcessesOption = None,
 ) -> None:
     """Prepare the films of a manifest once, into memory-mapped arrays that training reads."""
     from pneumoscope.data.cache import build_cache, cache_name
@@ -117,7 +115,7 @@ def audit(
         Path, typer.Option("--out", help="Folder for audit.html, audit.json and the plate cache.")
     ],
     seed: Annotated[int, typer.Option("--seed", help="Of folds, permutations and samples.")] = 0,
-    workers: Workers = None,
+    workers: ProcessesOption = None,
 ) -> None:
     """Ask what a model could cheat with: file, geometry, border, source, patients across splits."""
     from pneumoscope.data.audit import run_audit

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pneumoscope.cli.data_audit import file_bar
-from pneumoscope.cli.options import BuiltManifestOption, BuiltRootOption
+from pneumoscope.cli.options import BuiltManifestOption, BuiltRootOption, ProcessesOption, SeedOption
 
 __all__ = ["transplant"]
 
@@ -51,8 +51,8 @@ def transplant(
         int | None,
         typer.Option(min=1, help="Donors of one source and label, drawn at random; all if not given."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Draws other hosts and other fillings.", min=0)] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core if not given.")] = None,
+    seed: SeedOption = 0,
+    workers: ProcessesOption = None,
 ) -> None:
     """Put the lungs of films into other whole ones, so that nothing but the lungs tells the label.
 

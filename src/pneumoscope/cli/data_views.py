@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pneumoscope.cli.data_audit import Workers, file_bar
-from pneumoscope.cli.options import BuiltManifestOption, BuiltRootOption
+from pneumoscope.cli.data_audit import file_bar
+from pneumoscope.cli.options import BuiltManifestOption, BuiltRootOption, ProcessesOption
 
 __all__ = ["views"]
 
@@ -27,7 +27,7 @@ def views(
             show_default="covid19-radiography, nih-chestxray14",
         ),
     ] = None,
-    workers: Workers = None,
+    workers: ProcessesOption = None,
 ) -> None:
     """Tell which films were made from the front (AP) and which from behind (PA), where nobody noted it.
 

@@ -28,6 +28,7 @@ _VERBS = {
     "evaluate": ("pneumoscope.cli.evaluate", "evaluate"),
     "evaluate-map": ("pneumoscope.cli.evaluate_map", "evaluate_map"),
     "export": ("pneumoscope.cli.export", "export"),
+    "import-bundle": ("pneumoscope.cli.import_bundle", "import_bundle"),
     "quantise": ("pneumoscope.cli.quantise", "quantise"),
     "results": ("pneumoscope.cli.results", "results"),
     "app": ("pneumoscope.cli.app", "app"),

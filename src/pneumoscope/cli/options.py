@@ -12,7 +12,9 @@ __all__ = [
     "EvaluateOption",
     "ModelOption",
     "OutBundleOption",
+    "ProcessesOption",
     "RootOption",
+    "SeedOption",
     "ThreadsOption",
     "TrainedManifestOption",
     "WorkersOption",
@@ -72,6 +74,14 @@ ThreadsOption = Annotated[
     typer.Option("--workers", min=1, help="Threads that score.", show_default="one per core"),
 ]
 """How many films of a measurement are scored at once."""
+
+ProcessesOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes; one per core if not given.")
+]
+"""How many films are made or looked at at once."""
+
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Draws everything anew.")]
+"""Of whatever is drawn at random."""
 
 WorkersOption = Annotated[
     int | None,

@@ -7,7 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["Box", "Mask", "Transplant", "largest_two", "lung_mask", "texture_agreement", "transplant"]
+__all__ = [
+    "Box",
+    "Mask",
+    "Seat",
+    "Transplant",
+    "largest_two",
+    "lung_mask",
+    "rectangle_of",
+    "texture_agreement",
+    "transplant",
+]
 
 Mask = NDArray[np.bool_]
 Grey = NDArray[np.float32]
@@ -118,7 +128,7 @@ def transplant(
         generator: of grey scale and filled opacities.
     """
     side = host.shape[0]
-    seat = _Seat(_rectangle(donor_lungs), _rectangle(host_lungs), side)
+    seat = Seat(rectangle_of(donor_lungs), rectangle_of(host_lungs), side)
     rows, columns = seat.window
     moved, inside = seat.move(donor.astype(np.float32)), seat.move(donor_lungs.astype(np.float32)) > 0.5
     lungs = host_lungs[rows, columns]
@@ -144,7 +154,7 @@ def transplant(
 
 
 @dataclass(frozen=True, slots=True)
-class _Seat:
+class Seat:
     """How the donor's rectangle (top, bottom, left, right) comes to lie on the host's, on (S, S) films."""
 
     donor: tuple[int, int, int, int]
@@ -193,7 +203,8 @@ class _Seat:
         return left, top, width, height
 
 
-def _rectangle(mask: Mask) -> tuple[int, int, int, int]:
+def rectangle_of(mask: Mask) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of a mask that is not empty, end-exclusive."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 

@@ -9,42 +9,40 @@ film of a patient in bed, with tubes and folds, is not yet a pneumonia.
 """
 
 import zlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from hashlib import sha256
-from io import BytesIO
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from json import dumps, loads
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from pneumoscope.data.lung_finder import LungFinder
-from pneumoscope.data.lungs import Mask, largest_two, lung_mask, transplant
+from pneumoscope.data.composed_films import (
+    SMALLEST_DONOR,
+    SMALLEST_HOST,
+    TRANSPLANTS,
+    FoundLungs,
+    Look,
+    Made,
+    Progress,
+    as_png,
+    drawn,
+    file_names,
+    find_lungs,
+    plate_of,
+    told,
+    unpacked,
+    write_film,
+)
+from pneumoscope.data.lungs import transplant
 from pneumoscope.data.manifest import ManifestRow, check_sources, write_manifest
 from pneumoscope.data.processes import processes
 from pneumoscope.errors import DataError
-from pneumoscope.image.prepare import PrepareParameters, make_plate
-from pneumoscope.image.read import read
 
-__all__ = ["SUFFIX", "transplant_films"]
+__all__ = ["transplant_films"]
 
-SUFFIX = "-transplants"
-"""Appended to the name of the source of the lungs."""
-
-Plate = NDArray[np.uint8]
-Progress = Callable[[str, int, int], None]
-Item = TypeVar("Item")
-
-_SIDE = 224
-_AS_STORED = PrepareParameters(size=_SIDE, fit="stretch", intensity="as-stored")
 _NEIGHBOURS = 400  # hosts next in shape to choose from
-_SMALLEST_HOST = 0.12  # share of the film that its lungs must take
-_SMALLEST_DONOR = 0.03
 _SHOWN = 0.5  # share of the boxes that must be there
 
 
@@ -87,8 +85,8 @@ def transplant_films(
         progress: told what is done, how many, of how many.
 
     Returns:
-        The new rows, as written: source of the donor + `SUFFIX`; label and patient of the donor, its boxes
-        moved. A film whose boxes show less than half of what they mark is left out.
+        The new rows, as written: source of the donor + `TRANSPLANTS`; label and patient of the donor, its
+        boxes moved. A film whose boxes show less than half of what they mark is left out.
 
     Raises:
         UsageError: the manifest has no such source.
@@ -98,18 +96,23 @@ def transplant_films(
     check_sources(rows, (*donor_sources, host_source))
     training = [row for row in rows if row.split == "train" and row.label]
     hosts = [row for row in training if row.source == host_source and row.label in host_labels]
-    donors = _drawn([row for row in training if row.source in donor_sources], most, seed)
-    tasks = [_Look(root / row.path, row.source in cut_sources) for row in (*hosts, *donors)]
+    donors = drawn(
+        [row for row in training if row.source in donor_sources],
+        lambda row: (row.source, str(row.label)),
+        most,
+        seed,
+    )
+    tasks = [Look(root / row.path, row.source in cut_sources) for row in (*hosts, *donors)]
     with processes(workers) as each:
-        lungs = list(_told(each(_look, tasks), len(tasks), "lungs found", progress))
-        fit_hosts = [index for index in range(len(hosts)) if lungs[index].share >= _SMALLEST_HOST]
+        lungs = list(told(each(find_lungs, tasks), len(tasks), "lungs found", progress))
+        fit_hosts = [index for index in range(len(hosts)) if lungs[index].share >= SMALLEST_HOST]
         if not fit_hosts:
             raise DataError(
                 f"no training film of {host_source} labelled {' or '.join(host_labels)} shows lungs: "
                 "transplants need whole films as hosts"
             )
         fit_donors = [
-            index for index in range(len(donors)) if lungs[len(hosts) + index].share >= _SMALLEST_DONOR
+            index for index in range(len(donors)) if lungs[len(hosts) + index].share >= SMALLEST_DONOR
         ]
         own = {hosts[index].path: place for place, index in enumerate(fit_hosts)}
         chosen = _choose(
@@ -131,36 +134,16 @@ def transplant_films(
         ]
         folder = _folder(host_labels)
         (out / folder).mkdir(parents=True, exist_ok=True)
-        names = _names(donors)
+        names = file_names(donors)
         made = []
-        films = _told(each(_make, made_of), len(made_of), "films made", progress)
+        films = told(each(_make, made_of), len(made_of), "films made", progress)
         for index, contents in zip(fit_donors, films, strict=True):
             for copy, content in enumerate(contents):
                 if content is not None:
-                    made.append(_write(content, out, f"{folder}/{names[index]}-{copy}.png", donors[index]))
+                    path = f"{folder}/{names[index]}-{copy}.png"
+                    made.append(write_film(content, out, path, donors[index], TRANSPLANTS))
     write_manifest(made, out / "manifest.parquet")
     return made
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    path: Path
-    cut: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Lungs:
-    """A film's lungs, eight pixels to a byte, since thousands are held at once.
-
-    Attributes:
-        packed: of (S, S) bool.
-        share: of the film that they take.
-        slimness: logarithm of height over width of their rectangle; 0 without lungs.
-    """
-
-    packed: NDArray[np.uint8]
-    share: float
-    slimness: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,46 +155,6 @@ class _Task:
     boxes: str | None
     hosts: tuple[tuple[Path, NDArray[np.uint8]], ...]
     generator: np.random.Generator
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    content: bytes
-    boxes: str | None
-
-
-def _plate(path: Path) -> Plate:
-    """(S, S) uint8, as stored."""
-    return make_plate(read(path), _AS_STORED)[0]
-
-
-def _look(task: _Look) -> _Lungs:
-    plate = _plate(task.path)
-    lungs = lung_mask(plate) if task.cut else largest_two(_finder().find(plate))
-    rows, columns = np.flatnonzero(lungs.any(axis=1)), np.flatnonzero(lungs.any(axis=0))
-    slimness = np.log((rows[-1] - rows[0] + 1) / (columns[-1] - columns[0] + 1)) if lungs.any() else 0.0
-    return _Lungs(np.packbits(lungs), float(lungs.mean()), float(slimness))
-
-
-@cache
-def _finder() -> LungFinder:
-    """One network per process."""
-    return LungFinder()
-
-
-def _unpacked(packed: NDArray[np.uint8]) -> Mask:
-    """(S, S) bool."""
-    return np.unpackbits(packed).reshape(_SIDE, _SIDE).astype(np.bool_)
-
-
-def _drawn(rows: Sequence[ManifestRow], most: int | None, seed: int) -> list[ManifestRow]:
-    """At most so many of each source and label, in the order of the manifest."""
-    generator = np.random.default_rng([seed, 1])
-    groups = defaultdict(list)
-    for index, row in enumerate(rows):
-        groups[row.source, row.label].append(index)
-    kept = [index for _, members in sorted(groups.items()) for index in generator.permutation(members)[:most]]
-    return [rows[index] for index in sorted(kept)]
 
 
 def _copies(donors: Sequence[ManifestRow], copies: int, level_views: bool) -> list[int]:
@@ -229,9 +172,9 @@ def _copies(donors: Sequence[ManifestRow], copies: int, level_views: bool) -> li
 
 
 def _choose(
-    donors: Sequence[_Lungs],
+    donors: Sequence[FoundLungs],
     own: Sequence[int | None],
-    hosts: Sequence[_Lungs],
+    hosts: Sequence[FoundLungs],
     copies: Sequence[int],
     seed: int,
 ) -> list[list[int]]:
@@ -248,29 +191,16 @@ def _choose(
     return chosen
 
 
-def _make(task: _Task) -> list[_Made | None]:
+def _make(task: _Task) -> list[Made | None]:
     """Transplants of one donor; None for one that does not show what its boxes mark."""
-    donor, lungs = _plate(task.donor), _unpacked(task.lungs)
+    donor, lungs = plate_of(task.donor), unpacked(task.lungs)
     boxes = [(x, y, width, height) for x, y, width, height in loads(task.boxes or "[]")]
-    contents: list[_Made | None] = []
+    contents: list[Made | None] = []
     for path, host_lungs in task.hosts:
-        made = transplant(donor, lungs, _plate(path), _unpacked(host_lungs), boxes, task.generator)
+        made = transplant(donor, lungs, plate_of(path), unpacked(host_lungs), boxes, task.generator)
         moved = None if task.boxes is None else dumps(made.boxes)
-        contents.append(_Made(_png(made.film), moved) if made.covered >= _SHOWN else None)
+        contents.append(Made(as_png(made.film), moved) if made.covered >= _SHOWN else None)
     return contents
-
-
-def _png(plate: Plate) -> bytes:
-    buffer = BytesIO()
-    Image.fromarray(plate).save(buffer, format="PNG", compress_level=1)
-    return buffer.getvalue()
-
-
-def _told(results: Iterable[Item], total: int, what: str, progress: Progress | None) -> Iterator[Item]:
-    for done, result in enumerate(results, start=1):
-        yield result
-        if progress is not None:
-            progress(what, done, total)
 
 
 def _folder(host_labels: Sequence[str]) -> str:
@@ -281,29 +211,3 @@ def _folder(host_labels: Sequence[str]) -> str:
     """
     labels = sorted(label.lower() for label in host_labels)
     return "films" if labels == ["normal"] else "-".join(("films-in", *labels))
-
-
-def _names(rows: Sequence[ManifestRow]) -> list[str]:
-    """A name for each film: that of its file without suffix, with part of its hash where two are alike."""
-    stems = [Path(row.path).stem for row in rows]
-    count = Counter(stems)
-    return [
-        stem if count[stem] == 1 else f"{stem}-{row.sha256[:12]}"
-        for stem, row in zip(stems, rows, strict=True)
-    ]
-
-
-def _write(made: _Made, out: Path, path: str, donor: ManifestRow) -> ManifestRow:
-    (out / path).write_bytes(made.content)
-    return replace(
-        donor,
-        source=donor.source + SUFFIX,
-        path=path,
-        sha256=sha256(made.content).hexdigest(),
-        bytes=len(made.content),
-        phash=None,
-        format="PNG",
-        width=_SIDE,
-        height=_SIDE,
-        boxes=made.boxes,
-    )

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pneumoscope.data.composed_films import composed_from
 from pneumoscope.data.manifest import ManifestRow
 from pneumoscope.data.sources.contract import Source
-from pneumoscope.data.transplant import SUFFIX
 from pneumoscope.training.recipe import DataChoice
 
 __all__ = ["INTENDED_USE", "intended_population", "limitations", "training_data"]
@@ -42,11 +42,6 @@ def _used(rows: Iterable[ManifestRow], data: DataChoice, split: str) -> dict[str
     return dict(sorted(by_source.items()))
 
 
-def _composed_from(source: str) -> str | None:
-    """The source whose films these are made of, None where they are films as they were taken."""
-    return source.removesuffix(SUFFIX) if source.endswith(SUFFIX) else None
-
-
 def _patients(rows: Iterable[ManifestRow]) -> tuple[int, int]:
     """How many patients are known, and how many films are of an unknown one."""
     names = [row.patient for row in rows]
@@ -65,7 +60,7 @@ def training_data(
     """
     entries = []
     for source, films in _used(rows, data, "train").items():
-        original = _composed_from(source)
+        original = composed_from(source)
         declared = facts.get(original or source)
         made = "" if original is None else f"composed from films of {original}: "
         patients, unknown = _patients(films)
@@ -97,7 +92,7 @@ def intended_population(rows: Sequence[ManifestRow], data: DataChoice) -> str:
 
 def _counted(films: Sequence[ManifestRow]) -> str:
     """Films as they were taken, of known patients and of unknown ones, and those composed of others."""
-    taken = [film for film in films if _composed_from(film.source) is None]
+    taken = [film for film in films if composed_from(film.source) is None]
     patients, unknown = _patients(taken)
     counts = (
         (len(taken) - unknown, f"films of {patients:,} patients"),
@@ -124,7 +119,7 @@ def limitations(
     """
     trained, validated = _used(rows, data, "train"), _used(rows, data, "validation")
     sentences = list(_GENERAL_LIMITATIONS)
-    for source in sorted({_composed_from(name) or name for name in (*trained, *measured)}):
+    for source in sorted({composed_from(name) or name for name in (*trained, *measured)}):
         if source in facts and facts[source].caveat:
             sentences.append(f"{source}: {facts[source].caveat}")
     for source, films in trained.items():

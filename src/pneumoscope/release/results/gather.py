@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pneumoscope.data.composed_films import composed_from
 from pneumoscope.data.manifest import ManifestRow, manifest_sha256, read_manifest
-from pneumoscope.data.transplant import SUFFIX
 from pneumoscope.errors import BundleError, DataError
 from pneumoscope.evaluation.summary import GroupSummary
 from pneumoscope.release.results.commands import Places
@@ -288,8 +288,11 @@ class _Gathering:
         if run is None or run.recipe.data.sources is None:
             self._miss(found.entry, "its run names no data.sources, so that nothing is known to be left out")
             return False
-        without = {*found.entry.without, *(f"{source}{SUFFIX}" for source in found.entry.without)}
-        seen = sorted(without & set(run.recipe.data.sources))
+        seen = sorted(
+            source
+            for source in run.recipe.data.sources
+            if (composed_from(source) or source) in found.entry.without
+        )
         if seen:
             self._miss(found.entry, f"it was trained on {', '.join(seen)} after all")
         return not seen
