@@ -134,6 +134,17 @@ def test_films_of_other_splits_are_not_even_read(made, tmp_path):
     assert manifest_sha256(again) == manifest_sha256(films)
 
 
+def test_validation_films_are_made_of_each_other(tmp_path):
+    rows = make_cut_pool(tmp_path / "pool", hosts=6)
+    held_out = [replace(row, split="validation") for row in rows]
+    films = make(held_out, tmp_path / "pool", tmp_path / "held-out", split="validation")
+    assert {film.split for film in films} == {"validation"}
+    trained_on = make(rows, tmp_path / "pool", tmp_path / "trained-on")
+    assert [film.sha256 for film in films] == [film.sha256 for film in trained_on]
+    with pytest.raises(DataError, match="no validation film of"):
+        make(rows, tmp_path / "pool", tmp_path / "none", split="validation")
+
+
 def test_a_film_that_does_not_show_what_is_boxed_is_left_out(tmp_path):
     rows = make_cut_pool(tmp_path, sick=2)
     corner = json.dumps([[0.0, 0.0, 0.1, 0.1]])
@@ -164,7 +175,7 @@ def test_a_source_that_is_not_there_is_named(made, tmp_path):
 def test_without_normal_films_there_are_no_hosts(made, tmp_path):
     rows, root, _, _ = made
     sick = [replace(row, label="PNEUMONIA") for row in rows]
-    with pytest.raises(DataError, match=r"no training film of whole-films labelled NORMAL shows lungs"):
+    with pytest.raises(DataError, match=r"no train film of whole-films labelled NORMAL shows lungs"):
         make(sick, root, tmp_path)
 
 
@@ -184,7 +195,7 @@ def test_films_of_the_ill_may_be_hosts_too(made, tmp_path):
 def test_films_of_another_split_are_no_hosts(made, tmp_path, split):
     rows, root, _, _ = made
     without = [replace(row, split=split) if row.source == WHOLE else row for row in rows]
-    with pytest.raises(DataError, match="no training film of whole-films labelled NORMAL shows lungs"):
+    with pytest.raises(DataError, match="no train film of whole-films labelled NORMAL shows lungs"):
         make(without, root, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -7,7 +7,13 @@ from typing import Annotated
 import typer
 
 from pneumoscope.cli.data_audit import file_bar
-from pneumoscope.cli.options import BuiltManifestOption, BuiltRootOption, ProcessesOption, SeedOption
+from pneumoscope.cli.options import (
+    BuiltManifestOption,
+    BuiltRootOption,
+    CutOption,
+    ProcessesOption,
+    SeedOption,
+)
 
 __all__ = ["opacities"]
 
@@ -27,6 +33,7 @@ def opacities(
     boxes: Annotated[
         str, typer.Option(metavar="NAME", help="Data set whose boxes say where opacities lie.")
     ] = "rsna-lungs",
+    cut: CutOption = None,
     most: Annotated[
         int | None,
         typer.Option(min=1, help="Normal films of one source and view, drawn at random; all if not given."),
@@ -48,6 +55,7 @@ def opacities(
             out,
             host_sources=host or ["covid19-radiography", "kermany", "kermany-original"],
             box_source=boxes,
+            cut_sources=cut or ["rsna-lungs"],
             most=most,
             seed=seed,
             workers=workers,

@@ -1,15 +1,27 @@
 """`pneumoscope data transplant`."""
 
 from collections import Counter
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pneumoscope.cli.data_audit import file_bar
-from pneumoscope.cli.options import BuiltManifestOption, BuiltRootOption, ProcessesOption, SeedOption
+from pneumoscope.cli.options import (
+    BuiltManifestOption,
+    BuiltRootOption,
+    CutOption,
+    ProcessesOption,
+    SeedOption,
+)
 
 __all__ = ["transplant"]
+
+
+class _Split(StrEnum):
+    TRAIN = "train"
+    VALIDATION = "validation"
 
 
 def transplant(
@@ -33,12 +45,7 @@ def transplant(
             metavar="LABEL", help="Of the films that they go into; may be repeated.", show_default="NORMAL"
         ),
     ] = None,
-    cut: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME", help="Donors that are black outside the lungs.", show_default="rsna-lungs"
-        ),
-    ] = None,
+    cut: CutOption = None,
     copies: Annotated[int, typer.Option(min=1, help="Films to make of each donor.")] = 1,
     level_views: Annotated[
         bool,
@@ -47,6 +54,9 @@ def transplant(
             help="Make more of the rarer view's donors: about as many of each view of a source and label.",
         ),
     ] = False,
+    split: Annotated[
+        _Split, typer.Option(help="Of donors and hosts: to train on, or to choose between networks by.")
+    ] = _Split.TRAIN,
     most: Annotated[
         int | None,
         typer.Option(min=1, help="Donors of one source and label, drawn at random; all if not given."),
@@ -56,7 +66,7 @@ def transplant(
 ) -> None:
     """Put the lungs of films into other whole ones, so that nothing but the lungs tells the label.
 
-    Only training films are used. Train on both: --manifest BUILT --root ROOT --manifest OUT --root OUT
+    Films of one split alone are used. Train on both: --manifest BUILT --root ROOT --manifest OUT --root OUT
     """
     from pneumoscope.data.manifest import read_manifest
     from pneumoscope.data.transplant import transplant_films
@@ -73,6 +83,7 @@ def transplant(
             host_labels=host_label or ["NORMAL"],
             copies=copies,
             level_views=level_views,
+            split=split.value,
             most=most,
             seed=seed,
             workers=workers,

@@ -9,6 +9,7 @@ __all__ = [
     "BuiltManifestOption",
     "BuiltRootOption",
     "BundleArgument",
+    "CutOption",
     "EvaluateOption",
     "ModelOption",
     "OutBundleOption",
@@ -59,6 +60,17 @@ OutBundleOption = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Directory of the new bundle; an older one is replaced.")
 ]
 """Where a bundle is made."""
+
+CutOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cut",
+        metavar="NAME",
+        help="Data sets whose films are black outside the lungs.",
+        show_default="rsna-lungs",
+    ),
+]
+"""Where lungs are told by a film's cut."""
 
 EvaluateOption = Annotated[
     list[str] | None,

@@ -36,7 +36,7 @@ from pneumoscope.data.composed_films import (
     write_film,
 )
 from pneumoscope.data.lungs import transplant
-from pneumoscope.data.manifest import ManifestRow, check_sources, write_manifest
+from pneumoscope.data.manifest import ManifestRow, Split, check_sources, write_manifest
 from pneumoscope.data.processes import processes
 from pneumoscope.errors import DataError
 
@@ -57,15 +57,16 @@ def transplant_films(
     host_labels: Sequence[str] = ("NORMAL",),
     copies: int = 1,
     level_views: bool = False,
+    split: Split = "train",
     most: int | None = None,
     seed: int = 0,
     workers: int | None = 1,
     progress: Progress | None = None,
 ) -> list[ManifestRow]:
-    """Make transplants of training films, as PNG files with a manifest of their own.
+    """Make transplants of the films of one split, as PNG files with a manifest of their own.
 
     Args:
-        rows: of a built manifest; only those of split "train" are used.
+        rows: of a built manifest; only those of `split` are used, as donors and as hosts.
         root: that their paths are relative to.
         out: gets films/*.png and manifest.parquet, whose paths are relative to it; the folder of films
             names hosts other than normal ones, as manifests that are joined must have no path in common.
@@ -79,6 +80,7 @@ def transplant_films(
         level_views: make so many times more of the rarer views' donors that every view of a source and label
             has about as many transplants: normal films of patients in bed are few, and a network that is
             shown the same few again and again knows them by heart.
+        split: "train" to train on them, "validation" to choose between networks by whole films with boxes.
         most: donors of one source and label, drawn at random; None for all.
         seed: of the choice of hosts, of grey scale and of filled opacities.
         workers: processes, None for one per core; the films do not depend on it.
@@ -94,10 +96,10 @@ def transplant_films(
         FilmError: a film cannot be read.
     """
     check_sources(rows, (*donor_sources, host_source))
-    training = [row for row in rows if row.split == "train" and row.label]
-    hosts = [row for row in training if row.source == host_source and row.label in host_labels]
+    films = [row for row in rows if row.split == split and row.label]
+    hosts = [row for row in films if row.source == host_source and row.label in host_labels]
     donors = drawn(
-        [row for row in training if row.source in donor_sources],
+        [row for row in films if row.source in donor_sources],
         lambda row: (row.source, str(row.label)),
         most,
         seed,
@@ -108,7 +110,7 @@ def transplant_films(
         fit_hosts = [index for index in range(len(hosts)) if lungs[index].share >= SMALLEST_HOST]
         if not fit_hosts:
             raise DataError(
-                f"no training film of {host_source} labelled {' or '.join(host_labels)} shows lungs: "
+                f"no {split} film of {host_source} labelled {' or '.join(host_labels)} shows lungs: "
                 "transplants need whole films as hosts"
             )
         fit_donors = [
@@ -136,8 +138,8 @@ def transplant_films(
         (out / folder).mkdir(parents=True, exist_ok=True)
         names = file_names(donors)
         made = []
-        films = told(each(_make, made_of), len(made_of), "films made", progress)
-        for index, contents in zip(fit_donors, films, strict=True):
+        contents_of = told(each(_make, made_of), len(made_of), "films made", progress)
+        for index, contents in zip(fit_donors, contents_of, strict=True):
             for copy, content in enumerate(contents):
                 if content is not None:
                     path = f"{folder}/{names[index]}-{copy}.png"

@@ -136,10 +136,11 @@ def _facts(bundle: Bundle, recipe: Recipe, model: PooledClassifier) -> dict[str,
 def _drawn(rows: Sequence[ManifestRow], recipe: Recipe, count: int) -> list[ManifestRow]:
     """Training films as an epoch of the recipe begins with them."""
     films = select_films(rows, "train", recipe.data)
-    if len(films) < count:
+    if len(films) == 0:
+        sources = ", ".join(recipe.data.sources or ("any source",))
         raise DataError(
-            f"the manifest holds {len(films)} training films of the bundle's sources, {count} are wanted: "
-            "name the manifest that it was trained on, or one like it"
+            f"the manifest holds no training film of {sources}: name the manifest that the bundle was "
+            "trained on, or one that shares a source with it"
         )
     groups = groups_of(films.sources, films.targets, films.views, recipe.data.balance)
     present = None
