@@ -19,18 +19,18 @@ TRAINING_FILMS = --manifest $(VIEWED) --root $(DATA) \
 	--manifest runs/transplants-adults/manifest.parquet --root runs/transplants-adults \
 	--manifest runs/transplants-portable/manifest.parquet --root runs/transplants-portable \
 	--manifest runs/transplants-children/manifest.parquet --root runs/transplants-children
-# As many of either view: the later finishes, and what is made of them.
-LEVEL_FILMS = --manifest $(VIEWED) --root $(DATA) \
+# What the last epochs are trained on: as many transplants of either view, and drawn opacities.
+LAST_FILMS = --manifest $(VIEWED) --root $(DATA) \
 	--manifest runs/level-adults/manifest.parquet --root runs/level-adults \
 	--manifest runs/level-portable/manifest.parquet --root runs/level-portable \
-	--manifest runs/transplants-children/manifest.parquet --root runs/transplants-children
+	--manifest runs/transplants-children/manifest.parquet --root runs/transplants-children \
+	--manifest runs/opacities/manifest.parquet --root runs/opacities
 
 TRUNK := runs/pneumoscope-lite0-trunk
 FINISH := runs/pneumoscope-lite0-finish
-SECOND := runs/pneumoscope-lite0-second
-THIRD := runs/pneumoscope-lite0-third
-FINISHING = --set optimiser.learning_rate=7e-4 --set augment.enhance_probability=0.4
-LONGER = --set "stages=[{epochs: 1, size: 160}, {epochs: 2, size: 224}]" $(FINISHING) $(LEVEL_FILMS)
+FIRST := runs/pneumoscope-lite0-first
+LAST := runs/pneumoscope-lite0-last
+CALIBRATED = $(addprefix --calibrate-source ,kermany kermany-original covid19-radiography)
 
 SOURCES := $(shell find src -type f -not -name '*.pyc' | sed 's/ /\\ /g')
 
@@ -91,19 +91,21 @@ bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the dat
 		--donor rsna-lungs --donor covid19-radiography --most 3000 --level-views
 	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/level-portable \
 		--donor rsna-lungs --donor covid19-radiography --host-label PNEUMONIA --most 2000 --level-views
+	$(VENV)/bin/pneumoscope data opacities --manifest $(VIEWED) --root $(DATA) --out runs/opacities --most 1300
 	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0.yaml $(TRAINING_FILMS) --out $(TRUNK) --resume
 	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0.yaml --start-from $(TRUNK) \
-		--set "stages=[{epochs: 1, size: 160}, {epochs: 1, size: 224}]" $(FINISHING) $(TRAINING_FILMS) \
-		--out $(FINISH) --resume
-	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0.yaml --start-from $(FINISH) --set seed=2 \
-		$(LONGER) --out $(SECOND) --resume
-	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0.yaml --start-from $(SECOND) --set seed=3 \
-		$(LONGER) --out $(THIRD) --resume
+		--set "stages=[{epochs: 1, size: 160}, {epochs: 1, size: 224}]" --set optimiser.learning_rate=7e-4 \
+		--set augment.enhance_probability=0.4 $(TRAINING_FILMS) --out $(FINISH) --resume
+	$(VENV)/bin/pneumoscope export $(TRUNK) $(FINISH) --average-weights $(TRAINING_FILMS) $(CALIBRATED) \
+		--name pneumoscope-lite0 --version 0.5.0 --out runs/bundles/pneumoscope-lite0-first
+	test -f $(FIRST)/run.json || $(VENV)/bin/pneumoscope import-bundle runs/bundles/pneumoscope-lite0-first \
+		--manifest $(VIEWED) --root $(DATA) --out $(FIRST)
+	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0-last.yaml --start-from $(FIRST) $(LAST_FILMS) \
+		--out $(LAST) --resume
 	$(VENV)/bin/pneumoscope data guard --manifest $(POOL) --root $(DATA) --not-films $(DATA)/not-chest-xray \
 		--out runs/guard.json
-	$(VENV)/bin/pneumoscope export $(SECOND) $(THIRD) --average-weights $(LEVEL_FILMS) \
+	$(VENV)/bin/pneumoscope export $(LAST) $(LAST_FILMS) $(CALIBRATED) \
 		--out runs/bundle --guard runs/guard.json --name pneumoscope-lite0 --version 0.6.0 \
-		$(addprefix --calibrate-source ,kermany kermany-original covid19-radiography) \
 		$(addprefix --evaluate ,$(addsuffix :test,kermany covid19-radiography rsna-lungs nih-chestxray14 all))
 
 results: $(VENV)/installed ## Write docs/results.md, after training and measuring what runs/ lacks (DATA=DIR)

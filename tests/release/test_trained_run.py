@@ -168,6 +168,17 @@ def test_runs_that_started_one_from_another_are_averaged(tmp_path):
         join_runs([runs[0], runs[2]], average_weights=True)
 
 
+def test_runs_of_other_films_are_joined_where_that_is_wanted(tmp_path):
+    _write_run(tmp_path / "one", data={"sources": ["west", "east"]})
+    _write_run(tmp_path / "two", manifest="b" * 64, data={"sources": ["east", "north"]})
+    runs = [open_run(tmp_path / "one"), open_run(tmp_path / "two")]
+    joined = join_runs(runs, other_manifest=True)
+    assert joined.data.sources == ("west", "east", "north")
+    assert joined.manifest_sha256 == "a" * 64
+    _write_run(tmp_path / "all")
+    assert join_runs([*runs, open_run(tmp_path / "all")], other_manifest=True).data.sources is None
+
+
 @pytest.mark.parametrize(
     ("starts", "changes", "message"),
     [

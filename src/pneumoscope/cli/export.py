@@ -59,7 +59,8 @@ def export(
     other_manifest: Annotated[
         bool,
         typer.Option(
-            "--other-manifest", help="Accept another manifest than that of the run; the card says so."
+            "--other-manifest",
+            help="Accept another manifest than that of the run, or runs of different ones; the card says so.",
         ),
     ] = False,
     unfinished: Annotated[
@@ -87,7 +88,11 @@ def export(
     keeper = None if guard is None else read_guard(guard)
     pairs = tuple(source_and_split(text) for text in evaluate or ())
     films = join_manifests(manifest, root)
-    run = join_runs([open_run(directory) for directory in runs], average_weights=average_weights)
+    run = join_runs(
+        [open_run(directory) for directory in runs],
+        average_weights=average_weights,
+        other_manifest=other_manifest,
+    )
     options = ReleaseOptions(
         name=name or f"pneumoscope-{run.name}",
         version=version,

@@ -22,7 +22,7 @@ def import_bundle(
     root: RootOption,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the run; must be new or empty.")],
 ) -> None:
-    """Make a run of a bundle, for `pneumoscope train --start-from` and `export --average-weights`."""
+    """Make a run of a bundle again: the way back of export, for `pneumoscope train --start-from`."""
     from pneumoscope.data.joined import join_manifests
     from pneumoscope.release.reopened_bundle import reopen_bundle, write_run
     from pneumoscope.runtime.bundle import find_bundle, open_bundle

@@ -116,7 +116,9 @@ def open_run(directory: Path) -> TrainedRun:
     )
 
 
-def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> TrainedRun:
+def join_runs(
+    runs: Sequence[TrainedRun], *, average_weights: bool = False, other_manifest: bool = False
+) -> TrainedRun:
     """Several runs as one network. One run stays what it is.
 
     Args:
@@ -124,6 +126,8 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
         average_weights: one network of their size whose weights are the mean of theirs, which works where all
             started from the same weights, or one from another, and did not go far (Wortsman et al. 2022,
             "Model soups"). Otherwise an ensemble, the mean of their logits.
+        other_manifest: accept that they were trained on different manifests, of different sources; the first
+            one's counts as that of all.
 
     Raises:
         UsageError: they differ in prepare parameters, in manifest, or in sources and targets; for an average
@@ -134,10 +138,11 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
         return first
     alike: list[tuple[str, list[Any]]] = [
         ("prepare parameters", [run.prepare for run in runs]),
-        ("manifests", [run.manifest_sha256 for run in runs]),
-        ("sources", [run.data.sources for run in runs]),
         ("targets", [run.data.targets for run in runs]),
     ]
+    if not other_manifest:
+        alike.append(("manifests", [run.manifest_sha256 for run in runs]))
+        alike.append(("sources", [run.data.sources for run in runs]))
     if average_weights:
         models = [run.recipe["model"] for run in runs]
         alike.append(("networks", [(model["name"], model["options"]) for model in models]))
@@ -156,7 +161,7 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
         else Ensemble([run.model for run in runs]).eval(),
         architecture=first.architecture if average_weights else "ensemble",
         prepare=first.prepare,
-        data=first.data,
+        data=first.data.model_copy(update={"sources": _all_sources(runs)}),
         recipe={kind: [run.recipe for run in runs]},
         name=kind,
         manifest_sha256=first.manifest_sha256,
@@ -164,6 +169,14 @@ def join_runs(runs: Sequence[TrainedRun], *, average_weights: bool = False) -> T
         finished=all(run.finished for run in runs),
         records=tuple(record for run in runs for record in run.records),
     )
+
+
+def _all_sources(runs: Sequence[TrainedRun]) -> tuple[str, ...] | None:
+    """Sources that any of the runs was trained on; None where one was trained on all there are."""
+    several = [run.data.sources for run in runs]
+    if None in several:
+        return None
+    return tuple(dict.fromkeys(source for sources in several for source in sources or ()))
 
 
 def _origins(runs: Sequence[TrainedRun]) -> list[str]:

@@ -31,6 +31,7 @@ PLAN = Plan.model_validate(
             },
             {"name": "two", "title": "2", "recipe": "r.yaml", "manifests": ["pool", "made"], "shipped": True},
             {"name": "mean", "title": "4", "members": ["left", "two"], "average": True},
+            {"name": "last", "title": "6", "recipe": "finish.yaml", "start": "mean"},
             {"name": "both", "title": "3", "members": ["one", "two"], "export": ["--guard", "{runs}/g.json"]},
         ],
     }
@@ -79,6 +80,20 @@ def test_an_average_is_made_after_what_its_runs_start_from():
     )
     assert commands[4].startswith("pneumoscope train recipes/r.yaml")
     assert commands[5].startswith("pneumoscope export runs/left runs/two --average-weights --manifest")
+
+
+def test_an_average_that_others_start_from_is_made_a_run_again(tmp_path):
+    commands = _commands("last")
+    assert commands[6:8] == [
+        f"pneumoscope import-bundle runs/bundles/mean {POOL} --out runs/mean",
+        f"pneumoscope train recipes/finish.yaml --start-from runs/mean {POOL} --out runs/last --resume",
+    ]
+    assert commands[:6] == _commands("mean")[:6]
+    places = Places(runs=tmp_path, recipes=Path("recipes"), films=Path("films"))
+    (tmp_path / "mean").mkdir()
+    (tmp_path / "mean" / "run.json").write_text(json.dumps({"finished": True}))
+    left = _commands("last", places, missing=True)
+    assert [line.split()[1] for line in left if "train" in line.split()] == ["train"]
 
 
 def test_the_shipped_default_is_measured_by_its_name():

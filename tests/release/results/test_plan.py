@@ -75,9 +75,25 @@ def test_what_a_run_starts_from_is_trained_before_it_and_once(file):
     assert [entry.name for entry in plan.named] == ["trunk", "left", "right", "mean"]
 
 
+MEAN = {"name": "mean", "title": "Mean", "members": ["left"], "average": True}
+
+
+def test_what_is_there_needs_nothing_any_more(file):
+    plan = _load(
+        file,
+        parts=[ENTRY | {"name": "left"}, MEAN],
+        ladder=[ENTRY | {"name": "last", "start": "mean"}],
+    )
+    last = plan.entry("last")
+    assert [run.name for run in plan.training_of(last)] == ["left", "mean", "last"]
+    assert [run.name for run in plan.training_of(last, lambda run: run.name == "mean")] == ["last"]
+    assert plan.training_of(last, lambda _: True) == ()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"parts": [ENTRY | {"name": "left", "start": "mean"}, MEAN]}, "left is made of itself"),
         ({"colour": 1}, "colour"),
         ({"ladder": []}, "ladder"),
         ({"ladder": [ENTRY | {"members": ["one"]}]}, "either a recipe or members"),
@@ -95,7 +111,7 @@ def test_what_a_run_starts_from_is_trained_before_it_and_once(file):
         ({"ladder": [ENTRY | {"stress": ["--lungs", "{there}"]}]}, "may stand in braces"),
         ({"ladder": [ENTRY | {"average": True}]}, "only an entry with members is an average"),
         ({"ladder": [ENTRY | {"start": "two"}]}, "there is no entry 'two'"),
-        ({"ladder": [ENTRY | {"start": "one"}]}, "one starts from itself"),
+        ({"ladder": [ENTRY | {"start": "one"}]}, "one is made of itself, or starts from itself"),
         ({"parts": [ENTRY]}, "two entries have one name"),
         ({"operating_point": "best"}, "operating_point"),
     ],

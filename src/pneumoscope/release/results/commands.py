@@ -89,6 +89,12 @@ class Places:
         words += [*self.manifest_options(plan, runs[0].manifests), "--name", entry.name]
         return shlex.join([*words, *self._filled(entry.export), "--out", str(self.bundle(entry))])
 
+    def import_command(self, plan: Plan, entry: Entry) -> str:
+        """Makes a run of its bundle."""
+        words = ["pneumoscope", "import-bundle", str(self.bundle(entry))]
+        words += self.manifest_options(plan, entry.manifests)
+        return shlex.join([*words, "--out", str(self.run(entry))])
+
     def evaluate_command(self, plan: Plan, entry: Entry, shipped: str) -> str:
         """Measures its bundle, or the shipped one of that name, on the films of every group."""
         negatives = sorted({label for group in plan.groups for label in group.negatives})
@@ -125,19 +131,24 @@ class Places:
             shipped: name of the shipped default.
             missing: leave out what is there already.
         """
-        runs = plan.training_of(entry)
+        runs = plan.training_of(entry, self._finished if missing else None)
         measured = ("pool",) if plan.views is None else ("pool", plan.views)
-        for name in dict.fromkeys((*measured, *(name for run in runs for name in run.manifests))):
+        wanted = (*plan.runs_of(entry), *runs)
+        for name in dict.fromkeys((*measured, *(name for run in wanted for name in run.manifests))):
             if not (missing and self.manifest(plan, name).is_file()):
                 yield self.manifest_command(plan, name)
         for run in runs:
-            if not (missing and self._finished(run)):
+            if not run.members:
                 yield self.train_command(plan, run)
+                continue
+            if not (missing and (self.bundle(run) / "card.json").is_file()):
+                yield self.export_command(plan, run)
+            yield self.import_command(plan, run)
         if not (entry.shipped or (missing and (self.bundle(entry) / "card.json").is_file())):
             yield self.export_command(plan, entry)
-        wanted = (self.evaluation(entry, plan.split), self.scores(entry, plan.split))
-        if not (missing and all(path.is_file() for path in wanted)):
-            yield shlex.join(["mkdir", "-p", str(wanted[0].parent)])
+        figures = (self.evaluation(entry, plan.split), self.scores(entry, plan.split))
+        if not (missing and all(path.is_file() for path in figures)):
+            yield shlex.join(["mkdir", "-p", str(figures[0].parent)])
             yield self.evaluate_command(plan, entry, shipped)
         if entry.stress is not None and not (missing and self.stress_test(entry, plan.split).is_file()):
             yield self.stress_command(plan, entry, shipped)

@@ -145,7 +145,7 @@ class _Gathering:
         if entry.name in self.runs or entry.recipe is None:
             return True
         if not (self.places.run(entry) / "run.json").is_file():
-            if entry.shipped:
+            if entry.shipped or entry in self.plan.parts:
                 self._miss(entry, "its run is not at hand, so that its cost is not told")
             return False
         try:

@@ -1,5 +1,6 @@
 """The plan of a page of results: which networks are measured, and on which films."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -86,10 +87,12 @@ class Entry(_Section):
         recipe: file name among the recipes; None where it has members.
         budget: name of a list of changes to the recipe, which comes before `set`.
         set: further changes, as `pneumoscope train --set` takes them.
-        start: name of the entry whose weights its training starts from; None for those of the recipe.
+        start: name of the entry whose weights its training starts from; None for those of the recipe. Where
+            that has members, its bundle is made a run again.
         members: names of the entries that it is made of.
         average: of the members' weights; else they are an ensemble.
-        manifests: names of the manifests that it is trained on.
+        manifests: names of the manifests that it is trained on; where its bundle is made a run again, of the
+            films on which statistics are measured.
         export: further options of `pneumoscope export`; {runs} and {films} stand for folders, here and below.
         stress: options of a second `pneumoscope evaluate`, such as --stress; None where there is none.
         maps: further options of `pneumoscope evaluate-map`; None where its map is not tested.
@@ -111,6 +114,11 @@ class Entry(_Section):
     maps: tuple[str, ...] | None = None
     shipped: bool = False
     without: tuple[str, ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the entries that must be made before it."""
+        return (*self.members, *(() if self.start is None else (self.start,)))
 
     @field_validator("export", "stress", "maps")
     @classmethod
@@ -200,12 +208,11 @@ class Plan(_Section):
         for unknown in sorted(set(wanted) - set(names)):
             raise ValueError(f"there is no entry {unknown!r}")
         for entry in self.named:
-            seen = {entry.name}
-            while entry.start is not None:
-                if entry.start in seen:
-                    raise ValueError(f"{entry.start} starts from itself")
-                seen.add(entry.start)
-                entry = self.entry(entry.start)
+            needed = set(entry.needs)
+            while more := {name for need in needed for name in self.entry(need).needs} - needed:
+                needed |= more
+            if entry.name in needed:
+                raise ValueError(f"{entry.name} is made of itself, or starts from itself")
         for entry in self.named:
             for unknown in sorted(set(entry.manifests) - set(self.manifests)):
                 raise ValueError(f"{entry.name}: there is no manifest {unknown!r}")
@@ -239,15 +246,25 @@ class Plan(_Section):
         """Entries whose run directories it is made from: its members, or itself."""
         return tuple(self.entry(name) for name in entry.members) or (entry,)
 
-    def training_of(self, entry: Entry) -> tuple[Entry, ...]:
-        """Entries that are trained for it, each after the one that it starts from."""
-        trained: list[Entry] = []
+    def training_of(self, entry: Entry, there: Callable[[Entry], bool] | None = None) -> tuple[Entry, ...]:
+        """Entries whose run directories are made for it, each after those that it needs.
+
+        Args:
+            entry: whose bundle is wanted.
+            there: whether a run directory is there; it is left out then, with all that only it needs.
+        """
+        made: list[Entry] = []
+
+        def add(run: Entry) -> None:
+            if run in made or (there is not None and there(run)):
+                return
+            for name in run.needs:
+                add(self.entry(name))
+            made.append(run)
+
         for run in self.runs_of(entry):
-            chain = [run]
-            while (start := chain[-1].start) is not None:
-                chain.append(self.entry(start))
-            trained += [link for link in reversed(chain) if link not in trained]
-        return tuple(trained)
+            add(run)
+        return tuple(made)
 
     def changes(self, entry: Entry) -> tuple[str, ...]:
         """All changes to its recipe, as `--set` takes them."""
