@@ -27,7 +27,7 @@ def look_up(table: _Entries, words: NDArray[np.unsignedinteger[Any]]) -> _Entrie
         words: any shape, unsigned, all below N.
 
     Returns:
-        Same shape as `words`, of the table's type; `table[words]` in a third of the time.
+        Same shape as `words`, of the table's type; `table[words]` in half the time.
     """
     # From bytes to bytes Python's own way takes half the time of numpy's.
     if table.dtype == words.dtype == np.uint8 and table.size == 1 << 8:
@@ -37,8 +37,9 @@ def look_up(table: _Entries, words: NDArray[np.unsignedinteger[Any]]) -> _Entrie
     entries = np.empty(flat.size, table.dtype)
     for begin in range(0, flat.size, _BAND_PIXELS):
         band = slice(begin, begin + _BAND_PIXELS)
-        # No word is clipped: the mode only lets numpy write into the result without another copy.
-        np.take(table, flat[band], out=entries[band], mode="clip")
+        # No word is wrapped: the mode only lets numpy write into the result without another copy, and is
+        # the fastest that does.
+        np.take(table, flat[band], out=entries[band], mode="wrap")
     return cast(_Entries, entries.reshape(words.shape))
 
 

@@ -257,7 +257,7 @@ def normalise(plates: NDArray[np.uint8], parameters: PrepareParameters) -> NDArr
         (..., 1, S, S) float32, (plate / 255 - mean) / std.
     """
     table = ((np.arange(256) / 255.0 - parameters.mean) / parameters.std).astype(np.float32)
-    return np.expand_dims(table[plates], axis=-3)
+    return np.expand_dims(look_up(table, plates), axis=-3)
 
 
 def prepare(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray[np.float32], Geometry]:
