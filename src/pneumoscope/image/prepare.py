@@ -204,7 +204,9 @@ def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uin
             raise ValueError
     table = np.full(full_scale + 1, 255, np.uint8)
     table[:low] = 0
-    table[low : high + 1] = np.rint(np.arange(high - low + 1) * (255.0 / (high - low)))
+    greys = np.arange(high - low + 1, dtype=np.float64)
+    greys *= 255.0 / (high - low)
+    table[low : high + 1] = np.rint(greys, out=greys)
     return table
 
 
