@@ -221,7 +221,8 @@ def test_full_disk(films: Path, tiny: Path) -> None:
         _, error = process.communicate()
     assert process.returncode == 1
     assert error.decode().splitlines()[1:] == [
-        "pneumoscope: standard output cannot be written: No space left on device"
+        "pneumoscope: standard output cannot be written: No space left on device; "
+        "name a file for the records with --out"
     ]
 
 

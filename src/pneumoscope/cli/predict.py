@@ -245,7 +245,9 @@ def _write(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # the reader went away, as `head` does
             return _NOBODY_READS
-        raise PneumoscopeError(f"standard output cannot be written: {error.strerror}") from error
+        raise PneumoscopeError(
+            f"standard output cannot be written: {error.strerror}; name a file for the records with --out"
+        ) from error
     return 0 if scored == films else SOME_NOT_SCORED
 
 
