@@ -29,8 +29,8 @@ def test_error_without_a_number_says_what_it_says() -> None:
             "nowhere/out",
             "No such file or directory; make the folder that it lies in first, or name another place",
         ),
-        (".", "Is a directory; it is a folder: name a file in it"),
-        ("file/out", "Not a directory; a part of its path is a file: name another place"),
+        (".", "Is a directory; name a file in that folder"),
+        ("file/out", "Not a directory; a part of its path is no folder: name another place"),
         ("x" * 300, "File name too long; choose a shorter name"),
     ],
 )

@@ -11,17 +11,17 @@ __all__ = ["cause_and_remedy", "hold"]
 
 _REMEDIES = {
     errno.ENOENT: "make the folder that it lies in first, or name another place",
-    errno.ENOTDIR: "a part of its path is a file: name another place",
-    errno.EISDIR: "it is a folder: name a file in it",
+    errno.ENOTDIR: "a part of its path is no folder: name another place",
+    errno.EISDIR: "name a file in that folder",
     errno.EACCES: "name a place that you may write to",
     errno.EPERM: "name a place that you may write to",
     errno.EROFS: "name a place that you may write to",
-    errno.EEXIST: "there is a file of that name: name another place",
+    errno.EEXIST: "name another place",
     errno.ENOSPC: "make room there, or name a place on another disk",
     errno.EDQUOT: "make room there, or name a place on another disk",
     errno.EFBIG: "name a place on another disk",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ELOOP: "it is a link that leads to itself: name another place",
+    errno.ELOOP: "name another place",
 }
 
 
