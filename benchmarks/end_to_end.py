@@ -11,9 +11,8 @@ as DICOM: uncompressed, JPEG 2000 lossless, and JPEG lossless. --films measures 
 Every round measures, in turn and on the same files: decoding alone (file to the network's input), the guard
 alone and the network alone (on films and plates that are ready), each on one core; decoding and the network
 on all cores that are asked for; then files to records, on all of them, with threads and with processes,
-start-up and stopping excluded. Threads are what `predict` uses for records on a terminal or in a text file,
-processes what it uses for a job that survives, in Parquet or a database. Three quotients follow for either
-engine, medians over the rounds:
+start-up and stopping excluded. Processes are what `predict` uses for 500 films and more, and for a job that
+survives; threads what it uses for fewer. Three quotients follow for either engine, medians over the rounds:
 
 - `of_slower_limit`: against the slower of decoding and the network, each on one core. That is what two cores
   allow where each has a stage to itself, and it is the one that is wanted, of the faster engine;
