@@ -32,6 +32,7 @@ from PIL import Image
 
 from pneumoscope.image.read import read
 from pneumoscope.image.sample import sample_path
+from pneumoscope.runtime.bundle import find_bundle, open_bundle
 
 WANTED = 1.5
 UNIT = "libraries"
@@ -89,6 +90,7 @@ def measure(rounds: int) -> dict[str, Any]:
     median = {name: statistics.median(values) for name, values in seconds.items()}
     at_work = {name: statistics.median(values) for name, values in processor.items()}
     return {
+        "bundle": open_bundle(find_bundle()).identity,
         "rounds": rounds,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),

@@ -37,6 +37,7 @@ import pyarrow.parquet as pq
 from pneumoscope.batch.bench import spread_sample
 from pneumoscope.batch.local import default_workers
 from pneumoscope.batch.plan import plan_films
+from pneumoscope.runtime.bundle import find_bundle, open_bundle
 
 POOL = Path(__file__).resolve().parents[2] / "shared" / "data"
 MEMORY_WANTED_MB = 100
@@ -232,6 +233,7 @@ def main() -> int:
     cores = min(options.workers, os.cpu_count() or 1)
     used = [found["long"][when]["cores_used"] for when in ("start", "end")]
     report = {
+        "bundle": open_bundle(find_bundle(options.model)).identity,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         "workers": options.workers,
         "result": options.result,

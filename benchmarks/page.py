@@ -190,6 +190,11 @@ def end_to_end(report: Report) -> str:
     return f"{report['bundle']}, {report['machine']}:\n\n{rows(titles, lines)}"
 
 
+def _bundle(report: Report) -> str:
+    """Which one was measured; reports of before 0.5.0 do not say."""
+    return f"{report['bundle']}, " if "bundle" in report else ""
+
+
 def cold_start(report: Report) -> str:
     names = {
         "libraries": "importing numpy, Pillow, pydicom and onnxruntime",
@@ -201,7 +206,7 @@ def cold_start(report: Report) -> str:
         (title, f"{1000 * report['median_seconds'][name]:.0f}", f"{report['ratio'][name]:.2f}")
         for name, title in names.items()
     )
-    head = f"{report['machine']}, {report['rounds']} rounds:"
+    head = f"{_bundle(report)}{report['machine']}, {report['rounds']} rounds:"
     return f"{head}\n\n{rows(('started', 'ms', 'ratio (wanted for a PNG: at most 1.5)'), lines)}"
 
 
@@ -215,7 +220,8 @@ def endurance(report: Report) -> str:
         ("the same by processor time", "", f"{long['speed_at_end_by_processor']:.3f}"),
     )
     head = (
-        f"{report['different_films']:,} different films, {report['workers']} processes, {report['machine']}:"
+        f"{_bundle(report)}{report['different_films']:,} different films, {report['workers']} processes, "
+        f"{report['machine']}:"
     )
     return f"{head}\n\n{rows(('', 'short job', 'long job'), lines)}"
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,9 @@ def test_full_disk_is_one_sentence_and_a_device_stays_a_device(form: str) -> Non
         with open_sink(form, Path("/dev/full"), io.StringIO()) as sink:
             sink.write(REFUSED)
 
-    with pytest.raises(PneumoscopeError, match="/dev/full cannot be written: No space left"):
+    with pytest.raises(
+        PneumoscopeError, match="/dev/full cannot be written: No space left on device; make room"
+    ):
         fill()
     assert Path("/dev/full").is_char_device()
     assert not [name for name in os.listdir("/dev") if name.endswith(".part")]  # noqa: PTH208
@@ -195,3 +198,24 @@ def test_place_that_cannot_be_written_is_refused_at_once(form: str, tmp_path: Pa
     for out in (tmp_path, tmp_path / "nowhere" / "out"):
         with pytest.raises(UsageError, match="cannot be written"), open_sink(form, out, io.StringIO()):
             pytest.fail("it was opened")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there everybody may write")
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_second_run_into_one_file_is_refused_and_the_first_goes_on(form: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_text("of yesterday")
+    with open_sink(form, out, io.StringIO()) as first:
+        first.write(SCORED)
+        with (
+            pytest.raises(
+                UsageError, match=r"another run is writing .*out: wait for it or name another file"
+            ),
+            open_sink(form, out, io.StringIO()),
+        ):
+            pytest.fail("it was opened")
+        first.write(REFUSED)
+    assert out.read_text() == written(form, RECORDS)
+    with open_sink(form, out, io.StringIO()) as sink:
+        sink.write(REFUSED)
+    assert out.read_text() == written(form, [REFUSED])

@@ -43,6 +43,43 @@ def test_every_format_holds_the_same(run: Run, films: Path, tiny: Path) -> None:
     assert [float(row["probability"]) for row in rows] == [record["probability"] for record in as_json]
 
 
+@pytest.mark.parametrize("guard", [[], ["--no-guard"]])
+def test_many_films_in_processes_give_what_threads_give(
+    run: Run, films: Path, tiny: Path, guard: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (films / "b" / "z.png").write_text("not a film")
+    given: dict[str, tuple[object, ...]] = {}
+    for engine, fewest in (("threads", 100), ("processes", 2)):
+        monkeypatch.setattr("pneumoscope.cli.predict.FILMS_FOR_PROCESSES", fewest)
+        outcome = run(
+            "predict",
+            films,
+            "--model",
+            tiny,
+            "--format",
+            "jsonl",
+            "--workers",
+            2,
+            "--heatmap-dir",
+            engine,
+            *guard,
+        )
+        maps = {path.name: path.read_bytes() for path in Path(engine).iterdir()}
+        given[engine] = (outcome.status, outcome.out, outcome.err, maps)
+    assert given["threads"] == given["processes"]
+    assert (given["threads"][0], len(given["threads"][3])) == (3, 3)
+
+
+def test_processes_are_what_many_films_are_scored_in(
+    run: Run, films: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pneumoscope.cli.predict.FILMS_FOR_PROCESSES", 2)
+    monkeypatch.setattr("pneumoscope.batch.processes.map_in_processes", lambda *_: (_ for _ in ()))
+    assert run("predict", films, "--model", tiny, "--format", "jsonl", "--workers", 2).out == ""
+    for few in ([films / "a"], [films, "--workers", 1], [films, "--report", "pages"]):
+        assert run("predict", *few, "--model", tiny, "--format", "jsonl").out != ""
+
+
 def test_table_is_the_default(run: Run, films: Path, tiny: Path) -> None:
     outcome = run("predict", films / "a", "--model", tiny)
     assert "films/a/x.png" in outcome.out
@@ -221,7 +258,8 @@ def test_full_disk(films: Path, tiny: Path) -> None:
         _, error = process.communicate()
     assert process.returncode == 1
     assert error.decode().splitlines()[1:] == [
-        "pneumoscope: standard output cannot be written: No space left on device"
+        "pneumoscope: standard output cannot be written: No space left on device; "
+        "name a file for the records with --out"
     ]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL.PngImagePlugin import PngInfo
 
 from pneumoscope.batch.plan import output_stems
+from pneumoscope.batch.writing import cause_and_remedy
 from pneumoscope.errors import PneumoscopeError, UsageError
 from pneumoscope.image.raster import OVERLAY_SOFTWARE
 from pneumoscope.runtime.film import Film
@@ -58,7 +59,7 @@ class OutputFolders:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise UsageError(f"{folder} cannot be made a folder: {error.strerror}") from error
+                raise UsageError(f"{folder} cannot be made a folder: {cause_and_remedy(error)}") from error
 
     @property
     def places(self) -> tuple[Path, ...]:
@@ -80,7 +81,7 @@ class OutputFolders:
                 part.replace(path)
             except OSError as error:
                 part.unlink(missing_ok=True)
-                raise PneumoscopeError(f"{path} cannot be written: {error.strerror}") from error
+                raise PneumoscopeError(f"{path} cannot be written: {cause_and_remedy(error)}") from error
 
 
 def refuse_to_overwrite(films: Sequence[str], outputs: Sequence[Path]) -> None:

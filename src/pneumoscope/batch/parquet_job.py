@@ -29,6 +29,7 @@ from pneumoscope.batch.job import (
     check_identity,
     job_row,
 )
+from pneumoscope.batch.writing import cause_and_remedy, hold
 from pneumoscope.errors import MissingExtraError, PneumoscopeError, UsageError
 from pneumoscope.runtime.film import Record
 
@@ -58,12 +59,12 @@ def open_parquet_job(out: Path, identity: JobIdentity) -> Iterator["ParquetJob"]
         raise MissingExtraError("pyarrow", "jobs") from None
     target = Path(os.path.realpath(out))
     if target.exists() and not target.is_file():
-        raise UsageError(f"--out {out} cannot be written: it is no regular file")
+        raise UsageError(f"--out {out} cannot be written: it is no regular file; name another one")
     journal = target.with_name(f"{target.name}.parts")
     try:
         lock = _lock(journal, out)
     except OSError as error:
-        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from error
+        raise UsageError(f"--out {out} cannot be written: {cause_and_remedy(error)}") from error
     job = None
     with lock:
         try:
@@ -74,7 +75,7 @@ def open_parquet_job(out: Path, identity: JobIdentity) -> Iterator["ParquetJob"]
                 job.commit()
         except OSError as error:
             raise PneumoscopeError(
-                f"{out} cannot be written: {error.strerror or error}; what is done is kept, and the same"
+                f"{out} cannot be written: {cause_and_remedy(error)}; what is done is kept, and the same"
                 " command goes on from there"
             ) from error
         finally:
@@ -266,15 +267,13 @@ def _lock(journal: Path, out: Path) -> IO[bytes]:
             file = path.open("wb")
         except FileNotFoundError:  # the run that held it has just finished
             continue
+        try:
+            hold(file, out)
+        except (OSError, UsageError):
+            file.close()
+            raise
         if sys.platform == "win32":
             return file
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise UsageError(f"another run is writing {out}: wait for it or name another file") from None
         # It may have been removed, by a run that finished, between opening and locking.
         if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
             return file

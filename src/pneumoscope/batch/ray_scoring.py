@@ -12,6 +12,7 @@ from pneumoscope.batch.outputs import OutputFolders
 from pneumoscope.batch.ray import map_in_ray
 from pneumoscope.batch.scoring import FilmScorer, NumberedFilm, ScoredRecord, lost_film
 from pneumoscope.batch.urls import is_url
+from pneumoscope.batch.writing import cause_and_remedy
 from pneumoscope.errors import PneumoscopeError, UsageError
 from pneumoscope.runtime.bundle import Bundle
 from pneumoscope.runtime.predictor import Predictor
@@ -122,7 +123,7 @@ def remote_scorer(
             try:
                 mark.touch()
             except OSError as error:
-                raise UsageError(f"{folder} cannot be written to: {error.strerror}") from error
+                raise UsageError(f"{folder} cannot be written to: {cause_and_remedy(error)}") from error
             marks.append(mark)
         yield MakeRemoteScorer(bundle, operating_point, guard, folders, [*([film] if film else []), *marks])
     finally:

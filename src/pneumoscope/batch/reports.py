@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pneumoscope.batch.outputs import refuse_to_overwrite
 from pneumoscope.batch.plan import output_stems
+from pneumoscope.batch.writing import cause_and_remedy
 from pneumoscope.errors import PneumoscopeError, UsageError
 from pneumoscope.report.film_page import render_film_page, render_index_page
 from pneumoscope.runtime.bundle import Bundle
@@ -41,7 +42,7 @@ class ReportFolder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{folder} cannot be made a folder: {error.strerror}") from error
+            raise UsageError(f"{folder} cannot be made a folder: {cause_and_remedy(error)}") from error
 
     def write(self, index: int, result: Film | Failure) -> None:
         """Write the page of the film at `index` in the list of films; a failure has none.
@@ -77,4 +78,4 @@ class ReportFolder:
             part.replace(path)
         except OSError as error:
             part.unlink(missing_ok=True)
-            raise PneumoscopeError(f"{path} cannot be written: {error.strerror}") from error
+            raise PneumoscopeError(f"{path} cannot be written: {cause_and_remedy(error)}") from error

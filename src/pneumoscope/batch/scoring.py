@@ -71,14 +71,18 @@ class MakeScorer:
         bundle: as the caller has verified it.
         operating_point: name of one of the bundle's.
         folders: for overlays and maps.
+        guard: False leaves the bundle's guard out.
     """
 
-    def __init__(self, bundle: Bundle, operating_point: str, folders: OutputFolders) -> None:
+    def __init__(
+        self, bundle: Bundle, operating_point: str, folders: OutputFolders, *, guard: bool = True
+    ) -> None:
         # The network's bytes would have to pass to one process after the other; a path does not hold them up.
         self._directory = bundle.directory
         self._sha256 = bundle.sha256
         self._operating_point = operating_point
         self._folders = folders
+        self._guard = guard
 
     def __call__(self) -> Callable[[NumberedFilm], ScoredRecord]:
         """Load the network.
@@ -92,7 +96,8 @@ class MakeScorer:
                 f"{self._directory} has become another bundle since the films were begun: bring the former"
                 " one back and run the same command again"
             )
-        return FilmScorer(Predictor(bundle, operating_point=self._operating_point), self._folders)
+        predictor = Predictor(bundle, operating_point=self._operating_point, guard=self._guard)
+        return FilmScorer(predictor, self._folders)
 
 
 def lost_film(film: NumberedFilm, ending: str) -> ScoredRecord:

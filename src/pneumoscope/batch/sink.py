@@ -4,10 +4,11 @@ import csv
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from pneumoscope.batch.writing import cause_and_remedy, hold
 from pneumoscope.errors import PneumoscopeError, UsageError
 from pneumoscope.runtime.film import RECORD_FIELDS, Record
 
@@ -172,7 +173,7 @@ def open_sink(
         caption: lines below a table.
 
     Raises:
-        UsageError: `out` cannot be opened.
+        UsageError: `out` cannot be opened, or another run is writing it.
         PneumoscopeError: what is written does not fit on the disk, for example.
     """
     if out is None:
@@ -184,19 +185,29 @@ def open_sink(
     whole = form in ("json", "table") and (target.is_file() or not target.exists())
     path = target.with_name(f".{target.name}.{os.getpid()}.part") if whole else target
     try:
-        file = path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n")
+        file = path.open("a", encoding="utf-8", errors="surrogateescape", newline="\n")
     except OSError as error:
-        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from error
+        raise UsageError(f"--out {out} cannot be written: {cause_and_remedy(error)}") from error
     try:
-        with file, _finished(_make_sink(form, file, caption)) as sink:
-            yield sink
+        with file:
+            if path.is_file():
+                _empty(file, out)
+            with _finished(_make_sink(form, file, caption)) as sink:
+                yield sink
     except OSError as error:
         if whole:
             path.unlink(missing_ok=True)
-        raise PneumoscopeError(f"{out} cannot be written: {error.strerror}") from error
+        raise PneumoscopeError(f"{out} cannot be written: {cause_and_remedy(error)}") from error
     finally:
         if whole and path.exists():
             path.replace(target)
+
+
+def _empty(file: TextIO, out: Path) -> None:
+    """Take a file's former content away, unless another run is writing it."""
+    with suppress(OSError):  # some file systems have no locks
+        hold(file, out)
+    file.truncate(0)
 
 
 @contextmanager

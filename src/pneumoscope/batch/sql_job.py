@@ -56,7 +56,9 @@ def open_sql_job(url: str, name: str, identity: JobIdentity) -> Iterator["SqlJob
             table = _table(engine)
             job = SqlJob(engine, table, where, name, identity)
         except exc.SQLAlchemyError as error:
-            raise UsageError(f"{where} cannot be opened: {_cause(error)}") from error
+            raise UsageError(
+                f"{where} cannot be opened: {_cause(error)}; check the address, and that you may write there"
+            ) from error
         try:
             try:
                 yield job

@@ -119,11 +119,12 @@ def _show(about: dict[str, Any], report: "BenchReport") -> None:
         speeds.add_row(threads, f"{one.network:.1f}", f"{one.films:.1f}", f"{one.share_of_network:.0%}")
     machine = about["machine"]
     films = "1 film" if report.films == 1 else f"{report.films} films"
+    which = "it" if report.films == 1 else "the middle one"
     of = "" if report.films == about["films_given"] else f" of {about['films_given']}"
     lines = [
         f"{about['bundle']} on {machine['system']}, {machine['cores']} cores, with onnxruntime "
         f"{machine['libraries']['onnxruntime']}",
-        f"{films}{of}; the middle one has {report.megapixels:.1f} megapixels in {report.megabytes:.2f} MB",
+        f"{films}{of}; {which} has {report.megapixels:.1f} megapixels in {report.megabytes:.2f} MB",
     ]
     if report.left_out:
         path, reason = report.left_out[0]

@@ -17,6 +17,7 @@ from pneumoscope.cli.statuses import INTERRUPTED, SOME_NOT_SCORED
 from pneumoscope.errors import PneumoscopeError, UsageError
 
 if TYPE_CHECKING:
+    from pneumoscope.batch.outputs import OutputFolders
     from pneumoscope.batch.reports import ReportFolder
     from pneumoscope.batch.scoring import ScoredRecord
     from pneumoscope.runtime.predictor import Predictor
@@ -25,6 +26,8 @@ __all__ = ["predict"]
 
 _UNGUARDED = "No guard was in use: images that are no chest films got a number too."
 _NOBODY_READS = 141
+# From so many on, processes gain more than the second that they take to start.
+FILMS_FOR_PROCESSES = 500
 
 
 class _OperatingPoint(StrEnum):
@@ -116,7 +119,7 @@ def predict(
     # Each film has a thread: those of BLAS, which begin with numpy, would only stand in their way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from pneumoscope.batch.job import is_job
-    from pneumoscope.batch.local import default_workers, map_in_order
+    from pneumoscope.batch.local import default_workers
     from pneumoscope.batch.outputs import OutputFolders, refuse_to_overwrite
     from pneumoscope.runtime.loading import load
 
@@ -163,15 +166,33 @@ def predict(
             predictor.bundle, predictor.operating_point, guard, films, numbers, folders, workers
         )
     else:
-        from pneumoscope.batch.scoring import FilmScorer
-
-        score = FilmScorer(predictor, folders, pages)
-        records = map_in_order(score, enumerate(films), min(workers or default_workers(), len(films)))
+        records = _score_here(films, predictor, folders, pages, workers or default_workers())
     with _cluster(engine, workers):
         status = _write(records, len(films), form, target, _caption(predictor))
     if pages is not None:
         pages.finish()
     raise typer.Exit(status)
+
+
+def _score_here(
+    films: tuple[str, ...],
+    predictor: "Predictor",
+    folders: "OutputFolders",
+    pages: "ReportFolder | None",
+    workers: int,
+) -> "Generator[ScoredRecord, None, None]":
+    """Score on this machine: in threads, or many films in processes, which do not wait for each other."""
+    from pneumoscope.batch.local import map_in_order
+    from pneumoscope.batch.scoring import FilmScorer, MakeScorer, lost_film
+
+    workers = min(workers, len(films))
+    if pages is not None or workers == 1 or len(films) < FILMS_FOR_PROCESSES:
+        return map_in_order(FilmScorer(predictor, folders, pages), enumerate(films), workers)
+    from pneumoscope.batch.processes import map_in_processes
+
+    guard = predictor.guard is not None
+    make = MakeScorer(predictor.bundle, predictor.operating_point, folders, guard=guard)
+    return map_in_processes(make, enumerate(films), workers, lost_film)
 
 
 @contextmanager
@@ -245,7 +266,9 @@ def _write(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # the reader went away, as `head` does
             return _NOBODY_READS
-        raise PneumoscopeError(f"standard output cannot be written: {error.strerror}") from error
+        raise PneumoscopeError(
+            f"standard output cannot be written: {error.strerror}; name a file for the records with --out"
+        ) from error
     return 0 if scored == films else SOME_NOT_SCORED
 
 

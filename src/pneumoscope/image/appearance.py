@@ -5,15 +5,16 @@ taken out. At that size the resolution, the sharpness, the aspect ratio and the 
 are gone; what is left is where the film is bright and dark, and which way its edges run.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.image.lookup import count_values
 from pneumoscope.image.prepare import PrepareParameters, make_plate
 from pneumoscope.image.radiograph import Pixels, Radiograph
+from pneumoscope.image.ranks import Ranks, ranks
 
 __all__ = [
     "APPEARANCE_LENGTH",
@@ -73,8 +74,9 @@ def view_and_exposure(film: Radiograph) -> tuple[NDArray[np.uint8], Exposure]:
         RejectedFilmError: the film is blank.
     """
     sample = _without_margins(_thinned(film.pixels))
-    view, _ = make_plate(replace(film, pixels=sample), _VIEW)
-    return view, _exposure_of(sample)
+    values = ranks(sample)
+    view, _ = make_plate(replace(film, pixels=sample), _VIEW, values)
+    return view, _exposure_of(values, np.iinfo(sample.dtype).max)
 
 
 def film_view(film: Radiograph) -> NDArray[np.uint8]:
@@ -84,29 +86,26 @@ def film_view(film: Radiograph) -> NDArray[np.uint8]:
 
 def exposure(film: Radiograph) -> Exposure:
     """The second of `view_and_exposure`; a blank film has one, too."""
-    return _exposure_of(_without_margins(_thinned(film.pixels)))
+    sample = _without_margins(_thinned(film.pixels))
+    return _exposure_of(ranks(sample), np.iinfo(sample.dtype).max)
 
 
-def _exposure_of(sample: Pixels) -> Exposure:
-    counts = count_values(sample)
-    used = np.flatnonzero(counts)
-    low, high = _percentiles(used, counts[used], (0.5, 99.5))
+def _exposure_of(values: Ranks, full_scale: int) -> Exposure:
+    below = values.up_to(values.greatest - 1) if values.greatest else 0
+    low, high = (_percentile(values, percent) for percent in (0.5, 99.5))
     return Exposure(
-        white=float(counts[used[-1]] / sample.size),
-        black=float(counts[used[0]] / sample.size),
-        contrast=float((high - low) / np.iinfo(sample.dtype).max),
-        levels=int(used.size),
+        white=(values.size - below) / values.size,
+        black=values.up_to(values.least) / values.size,
+        contrast=(high - low) / full_scale,
+        levels=values.levels(),
     )
 
 
-def _percentiles(
-    values: NDArray[np.intp], counts: NDArray[np.int64], percentiles: tuple[float, float]
-) -> NDArray[np.float64]:
-    """What `numpy.percentile` gives of pixels of which so many have each value; counting is faster."""
-    up_to = counts.cumsum()
-    place = np.array(percentiles) / 100 * (up_to[-1] - 1)
-    below, above = (values[np.searchsorted(up_to, edge(place), side="right")] for edge in (np.floor, np.ceil))
-    return np.asarray(below + (above - below) * (place - np.floor(place)), dtype=np.float64)
+def _percentile(values: Ranks, percent: float) -> float:
+    """What `numpy.percentile` gives."""
+    place = percent / 100 * (values.size - 1)
+    below, above = values.at(math.floor(place)), values.at(math.ceil(place))
+    return below + (above - below) * (place - math.floor(place))
 
 
 def appearance(view: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -16,8 +16,9 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pneumoscope.errors import RejectedFilmError
-from pneumoscope.image.lookup import SortedValues, look_up
-from pneumoscope.image.radiograph import Pixels, Radiograph
+from pneumoscope.image.lookup import look_up
+from pneumoscope.image.radiograph import Radiograph
+from pneumoscope.image.ranks import Ranks, ranks
 
 __all__ = ["Geometry", "PrepareParameters", "make_plate", "normalise", "plate_geometry", "prepare"]
 
@@ -182,14 +183,12 @@ def _interpolation(cells: int, plate_size: int, start: int, length: int, pixels:
     return matrix
 
 
-def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uint8] | None:
+def _grey_table(values: Ranks, full_scale: int, parameters: PrepareParameters) -> NDArray[np.uint8] | None:
     """Table from stored value to 8-bit grey, or None where it would change nothing.
 
     Raises:
         ValueError: all foreground pixels have one value.
     """
-    values = SortedValues(pixels)
-    full_scale = int(np.iinfo(pixels.dtype).max)
     if values.least == values.greatest:
         raise ValueError
     if parameters.intensity == "as-stored":
@@ -198,22 +197,27 @@ def _grey_table(pixels: Pixels, parameters: PrepareParameters) -> NDArray[np.uin
         low, high = 0, full_scale
     else:
         background = values.up_to(int(values.greatest * _BACKGROUND_SHARE))
-        wanted = np.asarray(parameters.percentiles) / 100.0 * (pixels.size - background)
-        low, high = values.at(background + int(count) - 1 for count in np.ceil(np.maximum(wanted, 1.0)))
+        wanted = np.asarray(parameters.percentiles) / 100.0 * (values.size - background)
+        low, high = (values.at(background + int(count) - 1) for count in np.ceil(np.maximum(wanted, 1.0)))
         if high <= low:
             raise ValueError
     table = np.full(full_scale + 1, 255, np.uint8)
     table[:low] = 0
-    table[low : high + 1] = np.rint(np.arange(high - low + 1) * (255.0 / (high - low)))
+    greys = np.arange(high - low + 1, dtype=np.float64)
+    greys *= 255.0 / (high - low)
+    table[low : high + 1] = np.rint(greys, out=greys)
     return table
 
 
-def make_plate(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray[np.uint8], Geometry]:
+def make_plate(
+    film: Radiograph, parameters: PrepareParameters, values: Ranks | None = None
+) -> tuple[NDArray[np.uint8], Geometry]:
     """Grey scale and geometry: the 8-bit square image that a training cache holds.
 
     Args:
         film: as read.
         parameters: of the bundle.
+        values: `ranks` of the film's pixels, where the caller has them.
 
     Returns:
         plate: (size, size) uint8, black where there is no film.
@@ -223,7 +227,8 @@ def make_plate(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray
         RejectedFilmError: the film is blank.
     """
     try:
-        table = _grey_table(film.pixels, parameters)
+        full_scale = int(np.iinfo(film.pixels.dtype).max)
+        table = _grey_table(values or ranks(film.pixels), full_scale, parameters)
     except ValueError:
         raise RejectedFilmError(
             film.source,
@@ -257,7 +262,7 @@ def normalise(plates: NDArray[np.uint8], parameters: PrepareParameters) -> NDArr
         (..., 1, S, S) float32, (plate / 255 - mean) / std.
     """
     table = ((np.arange(256) / 255.0 - parameters.mean) / parameters.std).astype(np.float32)
-    return np.expand_dims(table[plates], axis=-3)
+    return np.expand_dims(look_up(table, plates), axis=-3)
 
 
 def prepare(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray[np.float32], Geometry]:

@@ -1,7 +1,7 @@
 """From the name of a bundle to a predictor, by the shortest way: the start of nearly every run."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,20 +33,25 @@ def load(
     with ThreadPoolExecutor(1) as pool:
         # Verifying and loading a network takes about as long as importing what understands the rest of the
         # bundle, and leaves the interpreter free for it.
-        network = pool.submit(_read_network, directory, max(threads or 1, 1))
+        reading = pool.submit(read_files, directory)
+        # Before onnxruntime, which imports it too: two threads that import numpy at once see half of it.
+        import numpy  # noqa: F401
+
+        loading = pool.submit(_network, reading, max(threads or 1, 1))
         from pneumoscope.runtime.bundle import understand
         from pneumoscope.runtime.predictor import Predictor
 
-        files, session = network.result()
+        session = loading.result()
+    files = reading.result()
     return Predictor(
         understand(files), operating_point=operating_point, threads=threads, guard=guard, session=session
     )
 
 
-def _read_network(directory: Path, threads: int) -> tuple[BundleFiles, Network]:
-    files = read_files(directory)
+def _network(reading: "Future[BundleFiles]", threads: int) -> Network:
+    files = reading.result()
     arithmetic = _arithmetic(files.contents["card.json"])
-    return files, load_network(files.contents["model.onnx"], directory, threads, arithmetic)
+    return load_network(files.contents["model.onnx"], files.directory, threads, arithmetic)
 
 
 def _arithmetic(card: bytes) -> str:
