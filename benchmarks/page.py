@@ -241,6 +241,14 @@ def load(report: Report) -> str:
             f"{report['memory_mb'][0]}, {report['memory_mb'][-1]} MB",
         ),
     )
+    by_batch = report.get("network_ms_per_film_by_batch")
+    if by_batch:
+        lines += (
+            (
+                f"network per film, in batches of {', '.join(by_batch)}",
+                f"{', '.join(f'{each:.1f}' for each in by_batch.values())} ms",
+            ),
+        )
     head = (
         f"{report['bundle']}, {report['clients']} clients for {report['seconds']:.0f} s, "
         f"{report['workers']} threads, {report['machine']}; the clients take their share of the cores:"

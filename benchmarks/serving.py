@@ -6,7 +6,8 @@
 Both score the same JPEGs of the sample film with the same number of threads, in turns, so that a change of
 the machine's mood meets both. The clients run in this process and take their share of the cores. Prints the
 ratio of the medians, the 95th percentile of a request's time, the server's memory at the beginning and at the
-end, and how many answers were no success.
+end, how many answers were no success, and what the network alone takes per film in batches of several sizes:
+whether it would pay to collect films of different requests.
 """
 
 import argparse
@@ -27,11 +28,13 @@ import numpy as np
 from pneumoscope.batch.local import default_workers, map_in_order
 from pneumoscope.runtime.loading import load
 from pneumoscope.runtime.predictor import Predictor
+from pneumoscope.runtime.session import open_session
 from sample_jpegs import sample_jpegs
 
 BOUNDARY = "----films"
 TURNS = 4
 FILMS = 8
+BATCHES = (1, 2, 4, 8)
 
 
 def request(film: bytes) -> bytes:
@@ -86,6 +89,21 @@ def predict_turn(predictor: Predictor, films: list[bytes], workers: int, seconds
     return done / elapsed
 
 
+def batch_milliseconds(predictor: Predictor) -> dict[str, float]:
+    """Median milliseconds of the network per film, one thread, by the size of the batch; sizes in turns."""
+    network = open_session(predictor.bundle)
+    size = predictor.bundle.card.prepare.size
+    films = np.random.default_rng(0).normal(size=(max(BATCHES), 1, size, size)).astype(np.float32)
+    times: dict[int, list[float]] = {batch: [] for batch in BATCHES}
+    for _ in range(25):
+        for batch, taken in times.items():
+            began = time.perf_counter()
+            for start in range(0, len(films), batch):
+                network.run(["logit", "cam"], {"film": films[start : start + batch]})
+            taken.append(1e3 * (time.perf_counter() - began) / len(films))
+    return {str(batch): statistics.median(taken) for batch, taken in times.items()}
+
+
 def resident_mb(process: int) -> int:
     """Memory of a process that is in RAM (Linux)."""
     status = Path(f"/proc/{process}/status").read_text()
@@ -128,6 +146,8 @@ def main() -> None:
     print(f"serve, {given.clients} clients: {statistics.median(served):.1f} films/s, {len(times)} requests")
     print(f"ratio {ratio:.2f}")
     print(f"p95 {late:.2f} s; not 200: {len(bad)}{f', first {bad[0]}' if bad else ''}; memory {memory} MB")
+    batches = batch_milliseconds(predictor)
+    print("ms of the network per film, by batch:", {size: round(each, 2) for size, each in batches.items()})
     if given.out is not None:
         report = {
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -142,6 +162,7 @@ def main() -> None:
             "no_success": len(bad),
             "p95_seconds": late,
             "memory_mb": memory,
+            "network_ms_per_film_by_batch": batches,
         }
         given.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 

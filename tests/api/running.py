@@ -94,6 +94,13 @@ class Server:
             time.sleep(0.01)
         return log
 
+    def resident_mb(self) -> float:
+        """Memory of the process in megabytes; 0 where the system does not tell."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        if not status.is_file():
+            return 0.0
+        return int(re.search(r"^VmRSS:\s+(\d+) kB$", status.read_text(), re.MULTILINE)[1]) / 1024
+
     def metric(self, name: str) -> float:
         text = self.ask("GET", "/metrics").body.decode()
         return float(re.search(rf"^{re.escape(name)} (.*)$", text, re.MULTILINE)[1])

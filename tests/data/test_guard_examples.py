@@ -111,6 +111,17 @@ def test_spoiling_leaves_the_film_itself_alone(name: str) -> None:
     assert spoiled.ndim == 2
 
 
+def test_a_strip_is_less_than_half_of_a_film_over_its_whole_width() -> None:
+    generator = np.random.default_rng(0)
+    film = chest_like(1, height=220, width=200)
+    shares = []
+    for _ in range(40):
+        strip = SPOILED["strip"](film, generator)
+        shares.append(strip.shape[0] / strip.shape[1])
+    assert max(shares) < 1.0
+    assert min(shares) > 0.15
+
+
 @pytest.mark.parametrize("name", sorted(ARTIFICIAL))
 def test_drawn_images_differ(name: str) -> None:
     generator = np.random.default_rng(0)

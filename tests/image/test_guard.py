@@ -97,6 +97,16 @@ def test_size_and_contrast_outside_the_population_are_warnings(guard: Guard) -> 
     assert any("of the grey scale" in text for text in guard.check(film(pale)))
 
 
+def test_a_film_of_a_few_grey_values_is_refused(guard: Guard) -> None:
+    pixels = chest_like(90_001)
+    assert guard.examine(film(pixels)).cause is None
+    ruined = guard.examine(film(pixels // 32))
+    assert ruined.cause is not None
+    assert "only 7 grey values" in ruined.cause
+    with pytest.raises(RejectedFilmError, match="export it again with all its grey values"):
+        guard.check(film(pixels // 32))
+
+
 def test_scores_are_those_of_plain_arithmetic(guard: Guard) -> None:
     views = np.stack([film_view(film(chest_like(seed))) for seed in range(6)])
     expected = (plain_scores(guard, views) + plain_scores(guard, views[:, :, ::-1])) / 2

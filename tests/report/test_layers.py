@@ -49,6 +49,7 @@ def test_layers_make_the_panel_of_the_overlay(predictor: Predictor, height: int,
     assert (rows[0], columns[0]) == pytest.approx((top, left), abs=2)
     panel = panel[top : top + layers.film.height, left : left + layers.film.width]
     assert np.abs(np.asarray(laid(layers), dtype=int) - panel).max() <= 3
+    assert 0 < layers.hottest == pytest.approx(film.heatmap.max(), rel=0.05)
 
 
 def test_a_cold_film_is_shown_as_it_is(predictor: Predictor) -> None:
@@ -56,6 +57,7 @@ def test_a_cold_film_is_shown_as_it_is(predictor: Predictor) -> None:
     layers = render_layers(replace(film, cam=np.full_like(film.cam, -1.0)), 300)
     assert not np.asarray(layers.evidence)[..., 3].any()
     assert not np.asarray(layers.contour)[..., 1].any()
+    assert layers.hottest == pytest.approx(-1.0)
     assert np.array_equal(np.asarray(laid(layers))[..., 0], np.asarray(layers.film))
 
 

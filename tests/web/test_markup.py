@@ -89,6 +89,22 @@ def test_the_legend_is_the_bundles_whatever_the_film(predictor: Predictor) -> No
         keep(predictor.predict(chest_like(seed, opacity=opacity)))
         for seed, opacity in ((1, False), (2, True))
     ]
-    legends = {markup.viewer(film, 4.0).partition('<div class="legend"')[2] for film in films}
-    assert len(legends) == 1
-    assert "<span>4</span>" in legends.pop()
+    legends = [markup.viewer(film, 4.0).partition('<div class="legend"')[2] for film in films]
+    assert len({legend.partition("<b ")[0] for legend in legends}) == 1
+    assert all("<span>4</span>" in legend for legend in legends)
+
+
+@pytest.mark.parametrize(
+    ("hottest", "place", "words"),
+    [
+        (-0.3, "0.0%", "No point of this film has evidence above 0."),
+        (0.04, "1.0%", "No point of this film has evidence above 0."),
+        (1.0, "25.0%", "The hottest point of this film has 1.0: too little for a line."),
+        (3.0, "75.0%", "The hottest point of this film has 3.0. The colours"),
+        (9.0, "100.0%", "The hottest point of this film has 9.0. The colours"),
+    ],
+)
+def test_the_legend_says_how_far_up_a_film_reaches(hottest: float, place: str, words: str) -> None:
+    legend = markup.legend(4.0, hottest)
+    assert f'class="hottest" style="left:{place}"' in legend
+    assert words in _Said(legend).text

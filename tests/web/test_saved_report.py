@@ -55,3 +55,12 @@ def test_sentences_are_aligned_left(browser: Browser, report: str) -> None:
     cell = page.get_by_role("cell", name="Its modality is MR").first
     assert cell.evaluate("cell => getComputedStyle(cell).textAlign") == "left"
     page.close()
+
+
+def test_a_heading_is_printed_with_what_it_heads(browser: Browser, report: str) -> None:
+    page = browser.new_page()
+    page.set_content(report)
+    page.emulate_media(media="print")
+    after = page.locator("h2, h3").evaluate_all("all => all.map(head => getComputedStyle(head).breakAfter)")
+    page.close()
+    assert set(after) == {"avoid"}

@@ -130,6 +130,13 @@ def _one_lung(film: Grey, generator: Generator) -> Grey:
     return half if generator.random() < 0.5 else film[:, middle + start // 2 : film.shape[1] - start]
 
 
+def _strip(film: Grey, generator: Generator) -> Grey:
+    """Its upper or lower part over the whole width: bases without apices, or the other way round."""
+    sent = as_sent(film, generator) if generator.random() < 0.5 else film
+    rows = max(8, int(sent.shape[0] * generator.uniform(0.25, 0.48)))
+    return sent[:rows] if generator.random() < 0.4 else sent[-rows:]
+
+
 def _far_away(film: Grey, generator: Generator) -> Grey:
     """The film as a small part of something larger, such as a light box or a screen."""
     image = Image.fromarray(film).resize((_SIDE // 3, _SIDE // 3))
@@ -187,6 +194,7 @@ SPOILED: dict[str, Callable[[Grey, Generator], Grey]] = {
     "inverted and turned": _inverted_and_turned,
     "detail": _detail,
     "one lung": _one_lung,
+    "strip": _strip,
     "far away": _far_away,
     "shuffled": _shuffled,
     "bent": _bent,

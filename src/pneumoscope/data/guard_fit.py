@@ -41,7 +41,7 @@ class FitOptions:
 
     directions: int = 160
     units: int = 64
-    networks: int = 3
+    networks: int = 8
     epochs: int = 20
     batch: int = 256
     rate: float = 2e-3

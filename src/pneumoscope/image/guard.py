@@ -29,7 +29,7 @@ __all__ = ["Array", "Guard", "GuardParameters", "Population", "Verdict", "read_g
 _FORMAT: Final = 1
 _NUMBER_LIMIT = 6.0  # standard deviations; beyond them a number says "far away" and no more
 _FLOODED = 0.3  # share of pixels at one end of the scale that says so in the cause
-_DRAWN_LEVELS = 16  # grey values below which an image is a drawing or a text
+_DRAWN_LEVELS = 16  # grey values below which an image is a drawing, a text or a ruined film
 _DOUBT = "the film is unlike most of the training films: look whether it is a complete frontal chest film"
 _REMEDY = "send one original frontal chest film: whole, upright, bones bright, with nothing around it"
 
@@ -300,6 +300,9 @@ class Guard:
         """
         view, used = view_and_exposure(film)
         verdict = self.judge(view)
+        if verdict.cause is None and used.levels < _DRAWN_LEVELS:
+            cause = f"the film has only {used.levels} grey values: too few to tell lungs from bones"
+            return Verdict(verdict.score, cause, "export it again with all its grey values")
         if verdict.cause is None:
             return replace(verdict, warnings=(*verdict.warnings, *self._outside(film, used)))
         return (

@@ -29,7 +29,7 @@ figure{margin:0 .5rem 1rem 0;max-width:31rem}figure img{width:100%;height:auto;d
 .films td:first-child{overflow-wrap:anywhere;min-width:9rem}
 @media screen and (max-width:700px){table{display:block;overflow-x:auto}}
 @media print{@page{size:A4;margin:14mm}body{margin:0;font-size:10.5pt;max-width:none}
-section,table,figure{break-inside:avoid}
+section,table,figure{break-inside:avoid}h2,h3{break-after:avoid}
 .film+section,section+:is(.film,.model){break-before:page}
 .pictures{flex-wrap:nowrap}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """

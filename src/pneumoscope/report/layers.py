@@ -21,11 +21,13 @@ class FilmLayers:
         film: "L", black and white are the film's own.
         evidence: "RGBA", transparent where there is no evidence for pneumonia; the colours are absolute.
         contour: "LA", the line at half of the bundle's limit.
+        hottest: evidence at the film's hottest point, logit units; below zero where all speaks against it.
     """
 
     film: Image.Image
     evidence: Image.Image
     contour: Image.Image
+    hottest: float
 
 
 def render_layers(film: Film, longest: int) -> FilmLayers:
@@ -48,6 +50,7 @@ def render_layers(film: Film, longest: int) -> FilmLayers:
         Image.fromarray(grey[rows, columns]),
         Image.fromarray(_coloured(evidence, film.heatmap_limit)),
         Image.fromarray(_line(evidence, film.heatmap_limit, longest)),
+        float(evidence.max()),
     )
 
 

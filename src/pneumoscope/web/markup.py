@@ -15,6 +15,7 @@ __all__ = ["header", "legend", "rates", "state", "table", "verdict", "viewer", "
 
 _EMPTY = ""
 _LEGEND_STEPS = 16
+_NAUGHT = 0.05  # logit units that are written as 0
 
 
 def header(bundle: Bundle) -> str:
@@ -236,20 +237,40 @@ def viewer(scored: Scored | None, limit: float) -> str:
         f'<img class="evidence" alt="Evidence for pneumonia in colour" src="{views.evidence}">'
         f'<img class="contour" alt="Line at {CONTOUR_SHARE * limit:.3g} logit units" src="{views.contour}">'
         "</div><figcaption>Film with the evidence for pneumonia</figcaption></figure>"
-        f"{legend(limit)}</div>"
+        f"{legend(limit, views.hottest)}</div>"
     )
 
 
-def legend(limit: float) -> str:
-    """The colours, from none to the bundle's limit, as they look over grey."""
+def legend(limit: float, hottest: float) -> str:
+    """The colours, from none to the bundle's limit, as they look over grey, and how far up a film reaches.
+
+    Args:
+        limit: logit units at which the colours saturate.
+        hottest: evidence at the film's hottest point, logit units.
+    """
     bar = f"background-image:linear-gradient(to right,{_stops(limit)})"
     line, at = CONTOUR_SHARE * limit, f"left:{100 * CONTOUR_SHARE:.0f}%"
     return (
         f'<div class="legend" role="img" aria-label="Colours from 0 to {limit:.3g} logit units">'
-        f'<span>0</span><div class="colours" style="{bar}"><u style="{at}"></u></div>'
+        f'<span>0</span><div class="colours" style="{bar}"><u style="{at}"></u>{_mark(hottest, limit)}</div>'
         f"<span>{limit:.3g}</span><p>Evidence in logit units, on one scale for every film; the line runs at "
-        f"{line:.3g}. It shows what moved the score, and is no outline of a lesion.</p></div>"
+        f"{line:.3g}. {_reached(hottest, line)} The colours show what moved the score, and are no outline of "
+        "a lesion.</p></div>"
     )
+
+
+def _mark(hottest: float, limit: float) -> str:
+    """Where the film's hottest point lies on the bar."""
+    share = min(max(hottest / limit, 0.0), 1.0)
+    return f'<b class="hottest" style="left:{100 * share:.1f}%"></b>'
+
+
+def _reached(hottest: float, line: float) -> str:
+    """Why there is a line or none."""
+    if hottest < _NAUGHT:
+        return "No point of this film has evidence above 0."
+    reached = f"The hottest point of this film has {hottest:.1f}"
+    return f"{reached}." if hottest > line else f"{reached}: too little for a line."
 
 
 def _stops(limit: float) -> str:

@@ -28,6 +28,7 @@ class Views:
         contour: the line, transparent beside it.
         width: of the film's picture, pixels.
         height: likewise.
+        hottest: evidence at the film's hottest point, logit units.
     """
 
     film: str
@@ -35,6 +36,7 @@ class Views:
     contour: str
     width: int
     height: int
+    hottest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def keep(result: Film | Failure) -> Scored:
         _address(evidence, "png"),
         _address(layers.contour, "png"),
         *size,
+        layers.hottest,
     )
     return Scored(entry, views)
 
