@@ -22,7 +22,7 @@ Grey = NDArray[np.float32]
 _STRENGTH = (0.3, 0.95)  # share of the way to soft tissue, from faint ground glass to dense consolidation
 _SEEN = 0.35  # share of an opacity's full effect that still counts as opacity
 _SMALLEST = 0.004  # share of the film; a smaller opacity is not drawn
-_LEAST = 7.0  # grey levels that an opacity must change at its core
+_LEAST = 7.0  # grey levels that an opacity changes at its core, where there is room
 _FINE = 4  # lines are drawn this much larger and scaled down
 
 
@@ -65,7 +65,10 @@ def draw_opacities(
     if outside:
         body = ndimage.gaussian_filter((grey > 0).astype(np.float32), side / 90)
         allowed = np.clip(1 - 2 * allowed, 0, 1) * body
-    tissue = np.percentile(grey[~lungs & (grey > 0)], generator.uniform(50, 85))
+    around = grey[~lungs & (grey > 0)]
+    if not around.size:
+        return Opacities(film, ())
+    tissue = np.percentile(around, generator.uniform(50, 85))
     density = generator.uniform(*_STRENGTH)
     detail_lost = generator.uniform(0.3, 0.95)
     drawn, shown = grey.copy(), []

@@ -28,17 +28,17 @@ from pneumoscope.data.composed_films import (
 )
 from pneumoscope.data.lungs import Box, Mask, Seat, rectangle_of
 from pneumoscope.data.manifest import ManifestRow, check_sources, write_manifest
-from pneumoscope.data.opacity import Opacities, draw_devices, draw_opacities
+from pneumoscope.data.opacity import draw_devices, draw_opacities
 from pneumoscope.data.processes import processes
-from pneumoscope.errors import DataError
+from pneumoscope.errors import DataError, UsageError
 
 __all__ = ["opacity_films"]
 
 _FOLDER = "opacities"
-_TRIES = 4  # boxes of other films, until something can be seen
+_TRIES = 6  # boxes of other films, until something can be seen
 _WIDEST = 0.55  # share of the width of both lungs; a wider box comes from lungs of which one was not seen
 _WITH_DEVICES = 0.4  # share of pairs, both films alike
-_PLAIN = 0.3  # share of the films without opacities that have nothing else drawn on them, either
+_DRAWN_OUTSIDE = 0.5  # share of pairs, both films alike
 
 
 def opacity_films(
@@ -57,8 +57,8 @@ def opacity_films(
     """Draw opacities into normal training films, as PNG files with a manifest of their own.
 
     Each normal film gives two: one with opacities where a radiologist boxed them on a film of `box_source`,
-    carried over from lungs to lungs, labelled PNEUMONIA; and one without, labelled NORMAL, on most of which
-    the same brush has drawn outside of the lungs. Tubes and leads are on both or on neither.
+    carried over from lungs to lungs, labelled PNEUMONIA; and one without, labelled NORMAL. Tubes, leads, and
+    what the same brush has drawn outside of the lungs are on both or on neither.
 
     Args:
         rows: of a built manifest; only those of split "train" are used.
@@ -76,11 +76,16 @@ def opacity_films(
         The new rows, as written: source of the normal film + `OPACITIES`; its patient and view.
 
     Raises:
-        UsageError: the manifest has no such source.
+        UsageError: the manifest has no such source, or the films of one are cut to the lungs.
         DataError: there are no normal films, or no boxes.
         FilmError: a film cannot be read.
     """
     check_sources(rows, (*host_sources, box_source))
+    cut = sorted(set(host_sources) & set(cut_sources))
+    if cut:
+        raise UsageError(
+            f"{', '.join(cut)}: cut to the lungs, so that nothing can be drawn on; name whole films"
+        )
     training = [row for row in rows if row.split == "train"]
     hosts = drawn(
         [row for row in training if row.source in host_sources and row.label == "NORMAL"],
@@ -107,7 +112,7 @@ def opacity_films(
         for index in fit:
             row = hosts[index]
             generator = np.random.default_rng([seed, zlib.crc32(row.sha256.encode())])
-            chosen = generator.choice(len(places), size=2 * _TRIES)
+            chosen = generator.choice(len(places), size=_TRIES)
             tasks.append(
                 _Task(root / row.path, lungs[index].packed, tuple(places[c] for c in chosen), generator)
             )
@@ -136,7 +141,7 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A normal film, its lungs, and where opacities may lie: the first half inside, the others outside."""
+    """A normal film, its lungs, and where opacities may lie, to be tried in this order."""
 
     host: Path
     lungs: NDArray[np.uint8]
@@ -149,19 +154,14 @@ def _make(task: _Task) -> tuple[Made, Made] | None:
     film, lungs, generator = plate_of(task.host), unpacked(task.lungs), task.generator
     if generator.random() < _WITH_DEVICES:
         film = draw_devices(film, generator)
-    ill: Opacities | None = None
-    for place in task.places[:_TRIES]:
-        found = draw_opacities(film, lungs, _carried(place, lungs), generator)
-        if found.boxes:
-            ill = found
-            break
-    if ill is None:
-        return None
-    well = film
-    if generator.random() >= _PLAIN:
-        boxes = [_elsewhere(box, generator) for box in ill.boxes]
-        well = draw_opacities(film, lungs, boxes, generator, outside=True).film
-    return Made(as_png(ill.film), dumps(ill.boxes)), Made(as_png(well), "[]")
+    if generator.random() < _DRAWN_OUTSIDE:
+        boxes = [_anywhere(box, generator) for box in _carried(task.places[0], lungs)]
+        film = draw_opacities(film, lungs, boxes, generator, outside=True).film
+    for place in task.places:
+        ill = draw_opacities(film, lungs, _carried(place, lungs), generator)
+        if ill.boxes:
+            return Made(as_png(ill.film), dumps(ill.boxes)), Made(as_png(film), "[]")
+    return None
 
 
 def _carried(place: _Place, lungs: Mask) -> list[Box]:
@@ -172,7 +172,7 @@ def _carried(place: _Place, lungs: Mask) -> list[Box]:
     return [box for box in boxes if box[2] * SIDE <= _WIDEST * (own[3] - own[2])]
 
 
-def _elsewhere(box: Box, generator: np.random.Generator) -> Box:
+def _anywhere(box: Box, generator: np.random.Generator) -> Box:
     """A box of the same size anywhere on the film."""
     _, _, width, height = box
     return generator.uniform(0, 1 - width), generator.uniform(0, 1 - height), width, height
