@@ -97,7 +97,7 @@ bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the dat
 		--set "stages=[{epochs: 1, size: 160}, {epochs: 1, size: 224}]" --set optimiser.learning_rate=7e-4 \
 		--set augment.enhance_probability=0.4 $(TRAINING_FILMS) --out $(FINISH) --resume
 	$(VENV)/bin/pneumoscope export $(TRUNK) $(FINISH) --average-weights $(TRAINING_FILMS) $(CALIBRATED) \
-		--name pneumoscope-lite0 --version 0.5.0 --out runs/bundles/pneumoscope-lite0-first
+		--name pneumoscope-lite0-first --version 0.5.0 --out runs/bundles/pneumoscope-lite0-first
 	test -f $(FIRST)/run.json || $(VENV)/bin/pneumoscope import-bundle runs/bundles/pneumoscope-lite0-first \
 		--manifest $(VIEWED) --root $(DATA) --out $(FIRST)
 	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0-last.yaml --start-from $(FIRST) $(LAST_FILMS) \

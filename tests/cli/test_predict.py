@@ -50,7 +50,7 @@ def test_many_films_in_processes_give_what_threads_give(
     (films / "b" / "z.png").write_text("not a film")
     given: dict[str, tuple[object, ...]] = {}
     for engine, fewest in (("threads", 100), ("processes", 2)):
-        monkeypatch.setattr("pneumoscope.cli.predict.FILMS_FOR_PROCESSES", fewest)
+        monkeypatch.setattr("pneumoscope.cli.predict._FILMS_FOR_PROCESSES", fewest)
         outcome = run(
             "predict",
             films,
@@ -73,7 +73,7 @@ def test_many_films_in_processes_give_what_threads_give(
 def test_processes_are_what_many_films_are_scored_in(
     run: Run, films: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pneumoscope.cli.predict.FILMS_FOR_PROCESSES", 2)
+    monkeypatch.setattr("pneumoscope.cli.predict._FILMS_FOR_PROCESSES", 2)
     monkeypatch.setattr("pneumoscope.batch.processes.map_in_processes", lambda *_: (_ for _ in ()))
     assert run("predict", films, "--model", tiny, "--format", "jsonl", "--workers", 2).out == ""
     for few in ([films / "a"], [films, "--workers", 1], [films, "--report", "pages"]):

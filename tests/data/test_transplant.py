@@ -175,7 +175,7 @@ def test_a_source_that_is_not_there_is_named(made, tmp_path):
 def test_without_normal_films_there_are_no_hosts(made, tmp_path):
     rows, root, _, _ = made
     sick = [replace(row, label="PNEUMONIA") for row in rows]
-    with pytest.raises(DataError, match=r"no train film of whole-films labelled NORMAL shows lungs"):
+    with pytest.raises(DataError, match=r"no training film of whole-films labelled NORMAL shows lungs"):
         make(sick, root, tmp_path)
 
 
@@ -195,7 +195,7 @@ def test_films_of_the_ill_may_be_hosts_too(made, tmp_path):
 def test_films_of_another_split_are_no_hosts(made, tmp_path, split):
     rows, root, _, _ = made
     without = [replace(row, split=split) if row.source == WHOLE else row for row in rows]
-    with pytest.raises(DataError, match="no train film of whole-films labelled NORMAL shows lungs"):
+    with pytest.raises(DataError, match="no training film of whole-films labelled NORMAL shows lungs"):
         make(without, root, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

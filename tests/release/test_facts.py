@@ -46,6 +46,18 @@ def test_composed_films_keep_the_licence_of_what_they_are_made_of():
     assert clinic["citation"] == "not declared"
 
 
+def test_drawn_films_say_who_drew():
+    rows = [_row(0, source="kermany-opacities", label="PNEUMONIA"), _row(1, source="kermany-opacities")]
+    (drawn,) = training_data(rows, DataChoice(), FACTS)
+    origin = FACTS["kermany"].label_origin
+    assert drawn["labels come from"] == f"PNEUMONIA: a program drew the opacity; NORMAL: {origin}"
+    assert drawn["citation"] == f"opacities drawn on films of kermany: {FACTS['kermany'].citation}"
+    assert drawn["licence"] == FACTS["kermany"].licence
+    told = [text for text in limitations(rows, DataChoice(), FACTS) if "drawn by a program" in text]
+    assert len(told) == 1
+    assert not any("drawn by" in text for text in limitations(ROWS, DataChoice(), FACTS))
+
+
 def test_sources_that_were_left_out_are_not_listed():
     entries = training_data(ROWS, DataChoice(sources=("kermany",)), FACTS)
     assert [entry["name"] for entry in entries] == ["kermany"]
@@ -63,8 +75,9 @@ def test_composed_films_do_not_count_as_films_of_anybody():
         _row(9, source="kermany-transplants", patient="p0"),
         _row(10, source="kermany-transplants"),
     ]
-    assert "paediatric: 3 films of 2 patients, 2 films composed of others." in intended_population(
-        rows, DataChoice()
+    assert (
+        "paediatric: 3 films of 2 patients, 2 films composed of others or drawn on."
+        in intended_population(rows, DataChoice())
     )
 
 

@@ -10,13 +10,13 @@ from torch import nn
 from typer.testing import CliRunner
 
 from pneumoscope.cli.main import app
-from pneumoscope.data.manifest import write_manifest
 from pneumoscope.errors import BundleError, DataError
 from pneumoscope.image.prepare import prepare
 from pneumoscope.image.read import read
-from pneumoscope.release.reopened_bundle import reopen_bundle
+from pneumoscope.release.reopened_bundle import _cost, reopen_bundle
 from pneumoscope.release.trained_run import open_run
 from pneumoscope.runtime.bundle import open_bundle
+from pneumoscope.runtime.provenance import TrainingRun
 from release.made_run import make_run
 from tiny_bundle import make_tiny_bundle
 
@@ -99,8 +99,10 @@ def test_the_command_writes_a_run_that_another_starts_from(exported, tmp_path):
     started = json.loads((tmp_path / "on/run.json").read_text())["started_from"]
     assert started["films_seen"] == facts["films_seen"]
     result = call("import-bundle", bundle.directory, *films, "--out", tmp_path / "again")
-    assert result.exit_code == 1
-    assert "is not empty" in result.stderr
+    assert (result.exit_code, "holds a run already" in result.stderr) == (2, True)
+    (tmp_path / "file").touch()
+    result = call("import-bundle", bundle.directory, *films, "--out", tmp_path / "file")
+    assert (result.exit_code, "is no folder" in result.stderr) == (2, True)
 
 
 def test_films_of_other_sources_are_refused(exported):
@@ -118,9 +120,40 @@ def test_a_graph_that_was_not_exported_by_us_is_refused(exported, tmp_path):
         reopen_bundle(other, made.rows, made.root)
 
 
+@pytest.mark.parametrize(
+    ("runs", "cost"),
+    [
+        ([("trunk", 100, None, None), ("finish", 20, "trunk", 100)], (120, 12.0)),
+        ([("last", 30, "trunk", 120)], (150, 15.0)),
+        ([("one", 30, "trunk", 100), ("two", 40, "trunk", 100)], (170, 17.0)),
+        ([("old", None, None, None)], (0, 0.0)),
+    ],
+)
+def test_what_a_run_started_from_is_counted_once(runs, cost):
+    records = [
+        TrainingRun(
+            recipe=recipe,
+            network="n",
+            films_seen=films,
+            seconds=None if films is None else films / 10,
+            started_from=start,
+            films_seen_before=before,
+            seconds_before=None if before is None else before / 10,
+        )
+        for recipe, films, start, before in runs
+    ]
+    assert _cost(records) == cost
+
+
+def test_a_recipe_of_another_version_is_refused(exported, tmp_path):
+    made, _ = exported
+    other = open_bundle(make_tiny_bundle(tmp_path / "tiny", recipe={"colour": 1}))
+    with pytest.raises(BundleError, match="of another version"):
+        reopen_bundle(other, made.rows, made.root)
+
+
 def test_an_ensemble_is_refused(exported, tmp_path):
     made, _ = exported
     other = open_bundle(make_tiny_bundle(tmp_path / "tiny", architecture="ensemble"))
-    write_manifest(made.rows, tmp_path / "manifest.parquet")
     with pytest.raises(BundleError, match="an ensemble"):
         reopen_bundle(other, made.rows, made.root)

@@ -174,6 +174,21 @@ def test_a_run_starts_from_another_and_says_so(ground, tmp_path):
     assert again == summary
 
 
+@pytest.mark.parametrize("decay", [None, 0.5])
+def test_a_share_of_the_start_stays_in_what_is_kept(ground, tmp_path, decay):
+    short = {"stages": [{"epochs": 1, "size": 32}], "ema_decay": decay}
+    ground.train(make_recipe(**short), tmp_path / "first")
+    start = open_start(tmp_path / "first")
+    ground.train(make_recipe(**short, seed=3), tmp_path / "whole", start=start)
+    ground.train(make_recipe(**short, seed=3, start_share=0.25), tmp_path / "mixed", start=start)
+    before, after, mixed = (weights(tmp_path / name) for name in ("first", "whole", "mixed"))
+    for name, value in mixed.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, 0.25 * before[name] + 0.75 * after[name])
+    with pytest.raises(RecipeError, match="start_share: there is no start"):
+        ground.train(make_recipe(**short, start_share=0.25), tmp_path / "none")
+
+
 def test_a_start_of_another_network_is_refused(ground, tmp_path):
     ground.train(make_recipe(stages=[{"epochs": 1, "size": 32}]), tmp_path / "first")
     other = make_recipe(model={"name": "deep_cnn"}, stages=[{"epochs": 1, "size": 32}])

@@ -2,7 +2,7 @@
 
 A decoder written in C can end its process over one damaged film, and the system can do so when memory runs
 out. Here that costs one worker: it is replaced, and its film is tried once more. Threads start faster and
-share one network, so `local.map_in_order` serves where nothing has to survive.
+share one network, so `local.map_in_order` serves few films.
 """
 
 import signal

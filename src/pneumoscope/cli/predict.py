@@ -27,7 +27,7 @@ __all__ = ["predict"]
 _UNGUARDED = "No guard was in use: images that are no chest films got a number too."
 _NOBODY_READS = 141
 # From so many on, processes gain more than the second that they take to start.
-FILMS_FOR_PROCESSES = 500
+_FILMS_FOR_PROCESSES = 500
 
 
 class _OperatingPoint(StrEnum):
@@ -186,7 +186,7 @@ def _score_here(
     from pneumoscope.batch.scoring import FilmScorer, MakeScorer, lost_film
 
     workers = min(workers, len(films))
-    if pages is not None or workers == 1 or len(films) < FILMS_FOR_PROCESSES:
+    if pages is not None or workers == 1 or len(films) < _FILMS_FOR_PROCESSES:
         return map_in_order(FilmScorer(predictor, folders, pages), enumerate(films), workers)
     from pneumoscope.batch.processes import map_in_processes
 

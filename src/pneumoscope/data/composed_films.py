@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pneumoscope.data.lung_finder import LungFinder
+from pneumoscope.data.lung_finder import shared_finder
 from pneumoscope.data.lungs import Mask, largest_two, lung_mask
 from pneumoscope.data.manifest import ManifestRow
 from pneumoscope.image.prepare import PrepareParameters, make_plate
@@ -32,12 +31,13 @@ __all__ = [
     "Progress",
     "as_png",
     "composed_from",
-    "drawn",
+    "draw_rows",
     "file_names",
-    "find_lungs",
+    "find_film_lungs",
+    "is_drawn_on",
     "plate_of",
-    "told",
     "unpacked",
+    "with_progress",
     "write_film",
 ]
 
@@ -106,24 +106,27 @@ def composed_from(source: str) -> str | None:
     return None
 
 
+def is_drawn_on(source: str) -> bool:
+    """Whether the opacities of these films were drawn by a program.
+
+    >>> is_drawn_on("kermany-opacities"), is_drawn_on("kermany-transplants")
+    (True, False)
+    """
+    return source.endswith(OPACITIES)
+
+
 def plate_of(path: Path) -> Plate:
     """(S, S) uint8, as stored."""
     return make_plate(read(path), _AS_STORED)[0]
 
 
-def find_lungs(look: Look) -> FoundLungs:
+def find_film_lungs(look: Look) -> FoundLungs:
     """Lungs of one film: by its cut, or by the network that comes with the package."""
     plate = plate_of(look.path)
-    lungs = lung_mask(plate) if look.cut else largest_two(_finder().find(plate))
+    lungs = lung_mask(plate) if look.cut else largest_two(shared_finder().find(plate))
     rows, columns = np.flatnonzero(lungs.any(axis=1)), np.flatnonzero(lungs.any(axis=0))
     slimness = np.log((rows[-1] - rows[0] + 1) / (columns[-1] - columns[0] + 1)) if lungs.any() else 0.0
     return FoundLungs(np.packbits(lungs), float(lungs.mean()), float(slimness))
-
-
-@cache
-def _finder() -> LungFinder:
-    """One network per process."""
-    return LungFinder()
 
 
 def unpacked(packed: NDArray[np.uint8]) -> Mask:
@@ -131,7 +134,7 @@ def unpacked(packed: NDArray[np.uint8]) -> Mask:
     return np.unpackbits(packed).reshape(SIDE, SIDE).astype(np.bool_)
 
 
-def drawn(
+def draw_rows(
     rows: Sequence[ManifestRow], group: Callable[[ManifestRow], tuple[str, ...]], most: int | None, seed: int
 ) -> list[ManifestRow]:
     """At most so many of each group, at random, in the order of the manifest."""
@@ -143,7 +146,9 @@ def drawn(
     return [rows[index] for index in sorted(kept)]
 
 
-def told(results: Iterable[Item], total: int, what: str, progress: Progress | None) -> Iterator[Item]:
+def with_progress(
+    results: Iterable[Item], total: int, what: str, progress: Progress | None
+) -> Iterator[Item]:
     """The same results, with each of them reported."""
     for done, result in enumerate(results, start=1):
         yield result

@@ -1,6 +1,7 @@
 """Where the lungs of a whole film are, by the network that `pneumoscope train-lungs` trains."""
 
 import os
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image
 from pneumoscope.data.lungs import Mask
 from pneumoscope.errors import DataError
 
-__all__ = ["LUNG_SIDE", "LungFinder"]
+__all__ = ["LUNG_SIDE", "LungFinder", "shared_finder"]
 
 LUNG_SIDE = 128
 """Height and width that the network looks at, pixels."""
@@ -64,3 +65,9 @@ class LungFinder:
         (logit,) = self._session.run(None, {"film": film})
         back = Image.fromarray(logit[0]).resize(plate.shape[::-1], Image.Resampling.BILINEAR)
         return np.asarray(back) > 0
+
+
+@cache
+def shared_finder() -> LungFinder:
+    """The network that comes with the package, loaded once per process."""
+    return LungFinder()

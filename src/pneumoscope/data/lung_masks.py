@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pneumoscope.data.cache import PlateCache
-from pneumoscope.data.lung_finder import LungFinder
+from pneumoscope.data.lung_finder import shared_finder
 from pneumoscope.data.lungs import Mask
 from pneumoscope.data.processes import processes
 from pneumoscope.errors import DataError
@@ -115,19 +115,13 @@ def with_margin(lungs: Mask) -> Mask:
 
 
 @cache
-def _finder() -> LungFinder:
-    """One network per process."""
-    return LungFinder()
-
-
-@cache
 def _plates(directory: Path) -> NDArray[np.uint8]:
     return PlateCache.open(directory).plates
 
 
 def _coarse_mask(task: tuple[Path, int]) -> NDArray[np.uint8]:
     directory, row = task
-    lungs = _finder().find(np.asarray(_plates(directory)[row]))
+    lungs = shared_finder().find(np.asarray(_plates(directory)[row]))
     if lungs.mean() < SMALLEST_LUNGS:  # all of it counts as lung
         return np.full((GRID, GRID), 255, dtype=np.uint8)
     grown = with_margin(lungs).astype(np.uint8)

@@ -52,7 +52,7 @@ class ManifestRow:
         age: years; null where unknown.
         population: "paediatric", "adult" or "mixed".
         boxes: JSON list of [x, y, w, h], fractions of width and height; "[]" where a radiologist looked and
-            drew none; null where nobody drew.
+            drew none, or where no opacity was drawn by us; null where nobody drew.
         split: "train", "validation" or "test"; null where the film is not used.
         duplicate_of: path of the copy that was kept instead; null for a film that is no copy.
         reason: why the film is not used; null where it is.

@@ -18,12 +18,12 @@ from pneumoscope.data.composed_films import (
     Made,
     Progress,
     as_png,
-    drawn,
+    draw_rows,
     file_names,
-    find_lungs,
+    find_film_lungs,
     plate_of,
-    told,
     unpacked,
+    with_progress,
     write_film,
 )
 from pneumoscope.data.lungs import Box, Mask, Seat, rectangle_of
@@ -87,7 +87,7 @@ def opacity_films(
             f"{', '.join(cut)}: cut to the lungs, so that nothing can be drawn on; name whole films"
         )
     training = [row for row in rows if row.split == "train"]
-    hosts = drawn(
+    hosts = draw_rows(
         [row for row in training if row.source in host_sources and row.label == "NORMAL"],
         lambda row: (row.source, row.view or ""),
         most,
@@ -96,7 +96,7 @@ def opacity_films(
     boxed = [row for row in training if row.source == box_source and loads(row.boxes or "[]")]
     looks = [Look(root / row.path, row.source in cut_sources) for row in (*hosts, *boxed)]
     with processes(workers) as each:
-        lungs = list(told(each(find_lungs, looks), len(looks), "lungs found", progress))
+        lungs = list(with_progress(each(find_film_lungs, looks), len(looks), "lungs found", progress))
         places = [
             _Place(found.packed, row.boxes or "[]")
             for row, found in zip(boxed, lungs[len(hosts) :], strict=True)
@@ -120,7 +120,7 @@ def opacity_films(
         names = file_names(hosts)
         made = []
         for index, pair in zip(
-            fit, told(each(_make, tasks), len(tasks), "films made", progress), strict=True
+            fit, with_progress(each(_make, tasks), len(tasks), "films made", progress), strict=True
         ):
             if pair is None:
                 continue

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from json import dumps, loads
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +28,16 @@ from pneumoscope.data.composed_films import (
     Made,
     Progress,
     as_png,
-    drawn,
+    draw_rows,
     file_names,
-    find_lungs,
+    find_film_lungs,
     plate_of,
-    told,
     unpacked,
+    with_progress,
     write_film,
 )
 from pneumoscope.data.lungs import transplant
-from pneumoscope.data.manifest import ManifestRow, Split, check_sources, write_manifest
+from pneumoscope.data.manifest import ManifestRow, check_sources, write_manifest
 from pneumoscope.data.processes import processes
 from pneumoscope.errors import DataError
 
@@ -57,7 +58,7 @@ def transplant_films(
     host_labels: Sequence[str] = ("NORMAL",),
     copies: int = 1,
     level_views: bool = False,
-    split: Split = "train",
+    split: Literal["train", "validation"] = "train",
     most: int | None = None,
     seed: int = 0,
     workers: int | None = 1,
@@ -98,7 +99,7 @@ def transplant_films(
     check_sources(rows, (*donor_sources, host_source))
     films = [row for row in rows if row.split == split and row.label]
     hosts = [row for row in films if row.source == host_source and row.label in host_labels]
-    donors = drawn(
+    donors = draw_rows(
         [row for row in films if row.source in donor_sources],
         lambda row: (row.source, str(row.label)),
         most,
@@ -106,11 +107,12 @@ def transplant_films(
     )
     tasks = [Look(root / row.path, row.source in cut_sources) for row in (*hosts, *donors)]
     with processes(workers) as each:
-        lungs = list(told(each(find_lungs, tasks), len(tasks), "lungs found", progress))
+        lungs = list(with_progress(each(find_film_lungs, tasks), len(tasks), "lungs found", progress))
         fit_hosts = [index for index in range(len(hosts)) if lungs[index].share >= SMALLEST_HOST]
         if not fit_hosts:
+            kind = "training" if split == "train" else split
             raise DataError(
-                f"no {split} film of {host_source} labelled {' or '.join(host_labels)} shows lungs: "
+                f"no {kind} film of {host_source} labelled {' or '.join(host_labels)} shows lungs: "
                 "transplants need whole films as hosts"
             )
         fit_donors = [
@@ -138,7 +140,7 @@ def transplant_films(
         (out / folder).mkdir(parents=True, exist_ok=True)
         names = file_names(donors)
         made = []
-        contents_of = told(each(_make, made_of), len(made_of), "films made", progress)
+        contents_of = with_progress(each(_make, made_of), len(made_of), "films made", progress)
         for index, contents in zip(fit_donors, contents_of, strict=True):
             for copy, content in enumerate(contents):
                 if content is not None:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pneumoscope.data.composed_films import composed_from
+from pneumoscope.data.composed_films import composed_from, is_drawn_on
 from pneumoscope.data.manifest import ManifestRow
 from pneumoscope.data.sources.contract import Source
 from pneumoscope.training.recipe import DataChoice
@@ -63,6 +63,10 @@ def training_data(
         original = composed_from(source)
         declared = facts.get(original or source)
         made = "" if original is None else f"composed from films of {original}: "
+        origin = declared.label_origin if declared else "not declared"
+        if is_drawn_on(source):
+            made = f"opacities drawn on films of {original}: "
+            origin = f"PNEUMONIA: a program drew the opacity; NORMAL: {origin}"
         patients, unknown = _patients(films)
         entries.append(
             {
@@ -72,7 +76,7 @@ def training_data(
                 "films of unknown patients": unknown,
                 **{label: sum(film.label == label for film in films) for label in sorted(data.targets)},
                 "population": ", ".join(sorted({film.population or "unknown" for film in films})),
-                "labels come from": declared.label_origin if declared else "not declared",
+                "labels come from": origin,
                 "licence": declared.licence if declared else "not declared",
                 "citation": made + declared.citation if declared else "not declared",
             }
@@ -91,13 +95,13 @@ def intended_population(rows: Sequence[ManifestRow], data: DataChoice) -> str:
 
 
 def _counted(films: Sequence[ManifestRow]) -> str:
-    """Films as they were taken, of known patients and of unknown ones, and those composed of others."""
+    """Films as they were taken, of known patients and of unknown ones, and those that were made of others."""
     taken = [film for film in films if composed_from(film.source) is None]
     patients, unknown = _patients(taken)
     counts = (
         (len(taken) - unknown, f"films of {patients:,} patients"),
         (unknown, "films of unknown patients"),
-        (len(films) - len(taken), "films composed of others"),
+        (len(films) - len(taken), "films composed of others or drawn on"),
     )
     return ", ".join(f"{count:,} {what}" for count, what in counts if count)
 
@@ -129,6 +133,11 @@ def limitations(
             sentences.append(
                 f"Every training film of {source} is {shown}: whatever tells these films apart may pass for "
                 "the label, so that figures pooled over sources flatter the model."
+            )
+        if is_drawn_on(source):
+            sentences.append(
+                f"The opacities of {source} were drawn by a program, in number, place and size as "
+                "radiologists boxed them on other films: they are no disease."
             )
         if source not in validated:
             sentences.append(f"No film of {source} was left for validation.")

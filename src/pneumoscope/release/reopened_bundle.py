@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from pneumoscope.data.manifest import ManifestRow
-from pneumoscope.errors import BundleError, DataError
+from pneumoscope.errors import BundleError, DataError, UsageError
 from pneumoscope.export import to_onnx
 from pneumoscope.image.prepare import prepare
 from pneumoscope.image.read import FilmRoot, read
@@ -28,18 +28,19 @@ from pneumoscope.models import PooledClassifier, build_model, save_weights
 from pneumoscope.release.parity import check_parity
 from pneumoscope.runtime.bundle import Bundle
 from pneumoscope.runtime.predictor import Predictor
-from pneumoscope.runtime.provenance import recipes_of
+from pneumoscope.runtime.provenance import TrainingRun, recipes_of
 from pneumoscope.training import checkpoint
 from pneumoscope.training.dataset import select_films
 from pneumoscope.training.recipe import Recipe
 from pneumoscope.training.sampling import epoch_order, group_shares, groups_of
 
-__all__ = ["ReopenedBundle", "reopen_bundle", "write_run"]
+__all__ = ["ReopenedBundle", "check_new_run", "reopen_bundle", "write_run"]
 
 _PREFIX = "model."
 _FOLDED_BIAS = "weight_bias"  # what the exporter calls the bias of a convolution with a folded normalisation
 _PROBE_SIZE = 64
 _COMPARED = 24
+_LARGEST_DIFFERENCE = 1e-3  # ten times an export's: what was folded is undone in single precision
 _BATCH = 64
 
 Arrays = Mapping[str, NDArray[np.float32]]
@@ -87,28 +88,34 @@ def reopen_bundle(
         recipe = Recipe.model_validate(recipes_of(card.recipe)[-1])
     except ValidationError as error:
         raise BundleError(f"{name}: its card holds a recipe of another version of pneumoscope") from error
-    model = build_model(recipe.model.name, **recipe.model.options)
-    _fill(model, bundle)
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(recipe.model.name, **recipe.model.options)
+        _fill(model, bundle)
     chosen = _drawn(rows, recipe, films)
     batch = np.stack([prepare(read(root / row.path), card.prepare)[0] for row in chosen])  # (N, 1, S, S)
     _measure_normalisation(model, torch.from_numpy(batch))
-    check_parity(
-        model,
-        Predictor(bundle, guard=False),
-        [Path(str(root / row.path)) for row in chosen[:_COMPARED]],
-        1e-3,
-    )
+    compared = [root / row.path for row in chosen[:_COMPARED]]
+    try:
+        check_parity(model, Predictor(bundle, guard=False), compared, _LARGEST_DIFFERENCE)
+    except BundleError as error:
+        raise _unknown(bundle, "the weights") from error
     return ReopenedBundle(model, recipe, _facts(bundle, recipe, model))
 
 
-def write_run(reopened: ReopenedBundle, directory: Path) -> None:
-    """Write recipe.json, weights.safetensors and run.json, as `pneumoscope train` does.
+def check_new_run(directory: Path) -> None:
+    """Refuse a place for a run before any work is done.
 
     Raises:
-        DataError: there is something already.
+        UsageError: it is a file, or holds a run.
     """
-    if directory.exists() and any(directory.iterdir()):
-        raise DataError(f"{directory} is not empty: choose another --out")
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"{directory}: is no folder; choose another --out")
+    if (directory / checkpoint.RUN).exists():
+        raise UsageError(f"{directory}: holds a run already; choose another --out")
+
+
+def write_run(reopened: ReopenedBundle, directory: Path) -> None:
+    """Write weights.safetensors, recipe.json and, last, run.json, as `pneumoscope train` does."""
     directory.mkdir(parents=True, exist_ok=True)
     save_weights(reopened.model, directory / checkpoint.WEIGHTS)
     checkpoint.write_json(directory / checkpoint.RECIPE, reopened.recipe.model_dump(mode="json"))
@@ -116,21 +123,33 @@ def write_run(reopened: ReopenedBundle, directory: Path) -> None:
 
 
 def _facts(bundle: Bundle, recipe: Recipe, model: PooledClassifier) -> dict[str, Any]:
-    """Films and seconds of all runs that the bundle is made of; each run counts what it started from once."""
     card = bundle.card
+    films, seconds = _cost(card.training_runs)
     return {
         "recipe": recipe.name,
         "manifest_sha256": card.training_manifest_sha256,
         "code_revision": card.code_revision,
-        "torch": torch.__version__,
+        "torch": ", ".join(dict.fromkeys(run.torch for run in card.training_runs if run.torch)) or None,
         "finished": True,
         "bundle": bundle.identity,
         "bundle_sha256": bundle.sha256,
-        "films_seen": sum(run.films_seen or 0 for run in card.training_runs),
-        "seconds": round(sum(run.seconds or 0.0 for run in card.training_runs), 3),
+        "films_seen": films,
+        "seconds": seconds,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "started_from": None,
     }
+
+
+def _cost(runs: Sequence[TrainingRun]) -> tuple[int, float]:
+    """Films and seconds of runs, and of what they started from where that is none of them; each once."""
+    here = {(run.recipe, (run.films_seen or 0) + (run.films_seen_before or 0)) for run in runs}
+    before = {
+        (run.started_from, run.films_seen_before): run.seconds_before or 0.0
+        for run in runs
+        if run.films_seen_before and (run.started_from, run.films_seen_before) not in here
+    }
+    films = sum(run.films_seen or 0 for run in runs) + sum(count or 0 for _, count in before)
+    return films, round(sum(run.seconds or 0.0 for run in runs) + sum(before.values()), 3)
 
 
 def _drawn(rows: Sequence[ManifestRow], recipe: Recipe, count: int) -> list[ManifestRow]:

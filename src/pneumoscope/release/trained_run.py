@@ -130,8 +130,8 @@ def join_runs(
             one's counts as that of all.
 
     Raises:
-        UsageError: they differ in prepare parameters, in manifest, or in sources and targets; for an average
-            in network or start, too.
+        UsageError: they differ in prepare parameters or targets; in manifest or sources, unless
+            `other_manifest`; for an average in network or start, too.
     """
     first, *others = runs
     if not others:

@@ -197,6 +197,9 @@ class Recipe(_Section):
         batch_size: films per optimiser step, over all processes.
         ema_decay: of the exponential average of the weights that is validated and kept; None for the last
             weights themselves.
+        start_share: of the weights that another run gave to start from, in those that are validated and kept;
+            what was learnt before is forgotten less, which pays on films unlike those trained on
+            (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
         early_stopping_patience: a stage ends after this many epochs without a better metric; None for never.
         precision: "bf16" for autocast, "fp32" for none.
         channels_last: memory format of the network and its input.
@@ -218,6 +221,7 @@ class Recipe(_Section):
     stages: tuple[Stage, ...] = Field(min_length=1)
     batch_size: int = Field(default=32, ge=1)
     ema_decay: float | None = Field(default=None, ge=0, lt=1)
+    start_share: float = Field(default=0.0, ge=0, lt=1)
     early_stopping_patience: int | None = Field(default=None, ge=1)
     precision: Literal["bf16", "fp32"] = "bf16"
     channels_last: bool = True

@@ -1,5 +1,6 @@
 """Everything that changes while a run trains, and how it is put down and taken up again."""
 
+import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pneumoscope.errors import RecipeError
 from pneumoscope.models import PooledClassifier, build_model, load_weights
 from pneumoscope.training.average import WeightAverage
 from pneumoscope.training.distributed import Processes
@@ -86,6 +88,9 @@ class RunState:
         processes: that share the work.
         weights: file of the initial ones; None for those that the recipe names.
 
+    Raises:
+        RecipeError: the recipe keeps a share of a start that is not there.
+
     Attributes:
         model: the network, on its device.
         optimiser: of its parameters.
@@ -107,6 +112,12 @@ class RunState:
         )
         self.optimiser = build_optimiser(self.model, recipe.optimiser)
         self.average = None if recipe.ema_decay is None else WeightAverage(self.model, recipe.ema_decay)
+        if recipe.start_share > 0 and weights is None:
+            raise RecipeError(
+                "start_share: there is no start; name one with --start-from, or leave the key out"
+            )
+        self._start_share = recipe.start_share
+        self._start = copy.deepcopy(self.model.state_dict()) if recipe.start_share > 0 else {}
         self.plateau = Plateau(recipe.schedule)
         self.progress = Progress()
         self.window = Window(processes.device)
@@ -114,9 +125,15 @@ class RunState:
     @property
     def judged(self) -> PooledClassifier:
         """The network that is validated and kept."""
-        if self.average is None:
-            return self.model
-        return self.average.network
+        network = self.model if self.average is None else self.average.network
+        if self._start_share == 0:
+            return network
+        mixed = copy.deepcopy(network)
+        with torch.no_grad():
+            for name, value in mixed.state_dict().items():
+                if value.is_floating_point():
+                    value.lerp_(self._start[name], self._start_share)
+        return mixed
 
     def put_down(self) -> dict[str, Any]:
         """All of it as tensors, numbers and text."""

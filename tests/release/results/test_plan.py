@@ -94,6 +94,16 @@ def test_what_is_there_needs_nothing_any_more(file):
     ("changes", "message"),
     [
         ({"parts": [ENTRY | {"name": "left", "start": "mean"}, MEAN]}, "left is made of itself"),
+        (
+            {
+                "parts": [ENTRY | {"name": "left"}, ENTRY | {"name": "right"}],
+                "ladder": [
+                    {"name": "both", "title": "B", "members": ["left", "right"]},
+                    ENTRY | {"name": "last", "start": "both"},
+                ],
+            },
+            "last cannot start from both: an ensemble",
+        ),
         ({"colour": 1}, "colour"),
         ({"ladder": []}, "ladder"),
         ({"ladder": [ENTRY | {"members": ["one"]}]}, "either a recipe or members"),

@@ -99,9 +99,9 @@ def test_recipes_differ_in_keys(recipe):
 
 
 def test_a_card_is_of_its_runs(tmp_path, recipe):
-    one = read_run(_write(tmp_path / "one", recipe, [(0, 8)]))
-    two = read_run(_write(tmp_path / "two", make_recipe(seed=9), [(0, 8)]))
-    card = [run.recipe.model_dump(mode="json") for run in (one, two)]
+    one = read_run(_write(tmp_path / "one", recipe, [(0, 8)])).recipe
+    two = read_run(_write(tmp_path / "two", make_recipe(seed=9), [(0, 8)])).recipe
+    card = [run.model_dump(mode="json") for run in (one, two)]
     assert made_of(card[0], [one])
     assert not made_of(card[1], [one])
     assert made_of({"ensemble": card}, [one, two])

@@ -90,10 +90,12 @@ class Places:
         return shlex.join([*words, *self._filled(entry.export), "--out", str(self.bundle(entry))])
 
     def import_command(self, plan: Plan, entry: Entry) -> str:
-        """Makes a run of its bundle."""
+        """Makes a run of its bundle, where there is none yet."""
         words = ["pneumoscope", "import-bundle", str(self.bundle(entry))]
         words += self.manifest_options(plan, entry.manifests)
-        return shlex.join([*words, "--out", str(self.run(entry))])
+        run = self.run(entry)
+        made = shlex.quote(str(run / "run.json"))
+        return f"test -f {made} || {shlex.join([*words, '--out', str(run)])}"
 
     def evaluate_command(self, plan: Plan, entry: Entry, shipped: str) -> str:
         """Measures its bundle, or the shipped one of that name, on the films of every group."""

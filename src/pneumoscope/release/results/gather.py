@@ -23,10 +23,10 @@ from pneumoscope.release.results.films import (
     tells_view,
 )
 from pneumoscope.release.results.plan import Entry, Group, Plan
-from pneumoscope.release.results.runs import RunRecord, differing_keys, made_of, read_run
+from pneumoscope.release.results.runs import RunRecord, differing_keys, made_of, read_recipe, read_run
 from pneumoscope.release.results.values import comparison_of, cost_of, figures_of, films_of
 from pneumoscope.runtime.bundle import Bundle, find_bundle, open_bundle
-from pneumoscope.training.recipe import load_recipe
+from pneumoscope.training.recipe import Recipe, load_recipe
 from pneumoscope.training.start import open_start
 
 __all__ = ["gather_results"]
@@ -94,6 +94,7 @@ class _Gathering:
         rows: of the manifest whose films are measured.
         viewed: the same films, with the views that groups go by.
         runs: that were found, by name.
+        recipes: of these, and of what was made a run again.
         missing: sentences.
     """
 
@@ -101,6 +102,7 @@ class _Gathering:
         self.plan, self.places, self.rows = plan, places, rows
         self.viewed = rows if plan.views is None else _with_views(rows, places.manifest(plan, plan.views))
         self.runs: dict[str, RunRecord] = {}
+        self.recipes: dict[str, Recipe] = {}
         self.missing: list[str] = []
         self._digests: dict[tuple[str, ...], str] = {}
 
@@ -142,8 +144,10 @@ class _Gathering:
 
     def _take_run(self, entry: Entry) -> bool:
         """Read a run; whether there is one."""
-        if entry.name in self.runs or entry.recipe is None:
+        if entry.name in self.recipes:
             return True
+        if entry.recipe is None:
+            return self._take_reopened(entry)
         if not (self.places.run(entry) / "run.json").is_file():
             if entry.shipped or entry in self.plan.parts:
                 self._miss(entry, "its run is not at hand, so that its cost is not told")
@@ -162,6 +166,16 @@ class _Gathering:
         if run.started_from != self._start_of(entry):
             self._miss(entry, "its run did not start from the weights that the plan names")
         self.runs[entry.name] = run
+        self.recipes[entry.name] = run.recipe
+        return True
+
+    def _take_reopened(self, entry: Entry) -> bool:
+        """Read the recipe of a bundle that was made a run again; whether there is one."""
+        try:
+            self.recipes[entry.name] = read_recipe(self.places.run(entry))
+        except DataError as error:
+            self._miss(entry, str(error))
+            return False
         return True
 
     def _start_of(self, entry: Entry) -> str | None:
@@ -186,9 +200,9 @@ class _Gathering:
             return "its evaluation used another threshold than its card states: evaluate again"
         if bundle.card.training_manifest_sha256 != self._digest(entry):
             return "it was trained on another manifest, so that films measured here may have been trained on"
-        planned = self.plan.runs_of(entry)
-        runs = [self.runs[run.name] for run in planned if run.name in self.runs]
-        if len(runs) == len(planned) and not made_of(bundle.card.recipe, runs, average=entry.average):
+        names = [run.name for run in self.plan.runs_of(entry)]
+        recipes = [self.recipes[name] for name in names if name in self.recipes]
+        if len(recipes) == len(names) and not made_of(bundle.card.recipe, recipes, average=entry.average):
             return "its bundle was not made from its run: export again"
         return ""
 

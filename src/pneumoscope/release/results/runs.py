@@ -15,7 +15,7 @@ from pneumoscope.models import build_model
 from pneumoscope.runtime.provenance import recipes_of
 from pneumoscope.training.recipe import Recipe
 
-__all__ = ["RunRecord", "differing_keys", "made_of", "multiply_adds", "read_run"]
+__all__ = ["RunRecord", "differing_keys", "made_of", "multiply_adds", "read_recipe", "read_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,7 @@ def read_run(directory: Path) -> RunRecord:
         DataError: one of them is missing, damaged, or of another version.
     """
     facts = _object(directory / "run.json")
-    try:
-        recipe = Recipe.model_validate(_object(directory / "recipe.json"))
-    except ValidationError as error:
-        key = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise DataError(f"{directory / 'recipe.json'} is of another version: {key}; train again") from error
+    recipe = read_recipe(directory)
     films_by_size = _films_by_size(directory / "log.jsonl", recipe)
     try:
         return RunRecord(
@@ -93,6 +89,19 @@ def read_run(directory: Path) -> RunRecord:
         raise DataError(
             f"{directory / 'run.json'} names no {error.args[0]}: it was not written by pneumoscope train"
         ) from error
+
+
+def read_recipe(directory: Path) -> Recipe:
+    """Read recipe.json alone, which is all that a run has that was made of a bundle again.
+
+    Raises:
+        DataError: it is missing, damaged, or of another version.
+    """
+    try:
+        return Recipe.model_validate(_object(directory / "recipe.json"))
+    except ValidationError as error:
+        key = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise DataError(f"{directory / 'recipe.json'} is of another version: {key}; train again") from error
 
 
 def _object(path: Path) -> Mapping[str, Any]:
@@ -147,12 +156,12 @@ def differing_keys(one: Recipe, other: Recipe) -> list[str]:
     return [key for key in keys if key != "name"]
 
 
-def made_of(card_recipe: Mapping[str, Any], runs: Sequence[RunRecord], *, average: bool = False) -> bool:
+def made_of(card_recipe: Mapping[str, Any], planned: Sequence[Recipe], *, average: bool = False) -> bool:
     """Whether the recipe on a bundle's card is that of these runs, in their order.
 
     Args:
         card_recipe: `recipe` of the card.
-        runs: one, or the members.
+        planned: of one run, or of the members.
         average: of the members' weights.
     """
     if ("average" in card_recipe) != average:
@@ -161,7 +170,7 @@ def made_of(card_recipe: Mapping[str, Any], runs: Sequence[RunRecord], *, averag
         recipes = [Recipe.model_validate(values) for values in recipes_of(card_recipe)]
     except ValidationError:
         return False
-    return recipes == [run.recipe for run in runs]
+    return recipes == list(planned)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
