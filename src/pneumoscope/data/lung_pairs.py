@@ -9,17 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscope.data.composed_films import plate_of
 from pneumoscope.data.lungs import Box, lung_mask, texture_agreement
 from pneumoscope.data.manifest import ManifestRow, check_sources
 from pneumoscope.data.processes import processes
 from pneumoscope.errors import DataError
-from pneumoscope.image.prepare import PrepareParameters, make_plate
-from pneumoscope.image.read import read
 
 __all__ = ["LungFilm", "lung_films"]
 
-_SIDE = 224
-_AS_STORED = PrepareParameters(size=_SIDE, fit="stretch", intensity="as-stored")
 _SAME_FILM = 0.4  # agreement of texture: with its own cut at least 0.6, with others at most 0.16
 
 
@@ -87,13 +84,9 @@ def lung_films(
     return whole, [film for film in cut if film.lungs.any()]
 
 
-def _plate(path: Path) -> NDArray[np.uint8]:
-    return make_plate(read(path), _AS_STORED)[0]
-
-
 def _cut(task: tuple[Path, ManifestRow]) -> LungFilm:
     path, row = task
-    plate = _plate(path)
+    plate = plate_of(path)
     return LungFilm(plate, lung_mask(plate), tuple(_boxes(row)), str(row.split), whole=False)
 
 
@@ -104,7 +97,7 @@ def _boxes(row: ManifestRow) -> Iterator[Box]:
 def _whole(task: tuple[Path, ManifestRow, tuple[LungFilm, ...]]) -> LungFilm | None:
     """The film with the lungs of the cut that has its texture, if there is one."""
     path, row, cuts = task
-    plate = _plate(path)
+    plate = plate_of(path)
     agreement = [texture_agreement(plate, cut.film, cut.lungs) for cut in cuts]
     best = int(np.argmax(agreement))
     if agreement[best] < _SAME_FILM:
