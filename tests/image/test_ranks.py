@@ -41,6 +41,19 @@ def test_pixels_that_no_sample_shows(period):
     same_as_sorting(pixels.astype(np.uint16))
 
 
+@pytest.mark.parametrize("black", [0.0, 0.01, 0.3, 0.9])
+@pytest.mark.parametrize("white", [0.0, 0.01, 0.09])
+def test_pixels_that_share_one_value(black, white):
+    drawn = np.random.default_rng(4).random((600, 700))
+    pixels = (2000 + drawn * 40_000).astype(np.uint16)
+    pixels[drawn < black] = 0
+    pixels[drawn > 1 - white] = 65_535
+    same_as_sorting(pixels)
+    background = int((pixels == 0).sum())
+    for rank in {max(background - 1, 0), background, background + 40, background + 2000}:
+        assert ranks(pixels).at(rank) == np.sort(pixels, axis=None)[rank]
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_views_and_read_only_pixels(dtype):
     drawn = np.random.default_rng(3).integers(0, np.iinfo(dtype).max, (900, 1100), dtype=dtype)

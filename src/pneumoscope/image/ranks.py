@@ -12,7 +12,8 @@ __all__ = ["Ranks", "ranks"]
 
 _FEW_PIXELS = 1 << 17  # that are sorted
 _SAMPLE = 1 << 14  # pixels of a film that has more of them
-_BAND_PIXELS = 1 << 18
+_MARGIN = 1 << 7  # places in the sample, either way, within which a value of all pixels is looked for
+_BAND_PIXELS = 1 << 17
 
 
 class Ranks(Protocol):
@@ -88,7 +89,7 @@ class _OfFew:
 
 
 class _OfMany:
-    """A sample tells about where a value lies; counting the pixels around there tells where."""
+    """A sample tells between which values one lies; sorting the pixels there tells which it is."""
 
     def __init__(self, pixels: NDArray[np.uint16]) -> None:
         self._pixels = pixels.reshape(-1)  # (P,)
@@ -96,35 +97,30 @@ class _OfMany:
         self.least, self.greatest, self.size = int(pixels.min()), int(pixels.max()), pixels.size
 
     def up_to(self, value: int) -> int:
-        return int(np.count_nonzero(self._pixels <= value))
+        return 0 if value < self.least else int(np.count_nonzero(self._pixels <= value))
 
     def at(self, rank: int) -> int:
-        lowest, highest = 0, 255
-        upper = int(self._sample[rank * self._sample.size // self.size]) >> 8  # nearly always right
-        while True:
-            place = rank - (self.up_to((upper << 8) - 1) if upper else 0)
-            if place < 0:
-                highest = upper - 1
-            else:
-                up_to = self._lower_counts(upper).cumsum()  # (256,)
-                if place < up_to[-1]:
-                    return upper << 8 | int(np.searchsorted(up_to, place, side="right"))
-                lowest = upper + 1
-            upper = (lowest + highest) // 2
+        place = rank * self._sample.size // self.size
+        first, last = place - _MARGIN, place + _MARGIN
+        # Above the value a margin below, where it can be: that may be the black of a third of the film.
+        low = int(min(int(self._sample[first]) + 1, self._sample[place])) if first > 0 else self.least
+        high = int(self._sample[last]) if last < self._sample.size else self.greatest
+        between = self._between(low, high)
+        below = self.size - between.size if high == self.greatest else self.up_to(low - 1)
+        if below <= rank < below + between.size:
+            return int(between[rank - below])
+        return int(np.sort(self._pixels, kind="stable")[rank])  # the sample misled
 
     def levels(self) -> int:
         return int(np.unique(self._pixels).size)
 
-    def _lower_counts(self, upper: int) -> NDArray[np.int64]:
-        """(256,) int64: how many pixels of this upper byte have each lower one."""
-        counts = np.zeros(256, np.int64)
-        # A band at a time, whose upper bytes stay in the processor's cache.
-        for begin in range(0, self.size, _BAND_PIXELS):
-            band = self._pixels[begin : begin + _BAND_PIXELS]
-            chosen = band[band >> 8 == upper]
-            if chosen.size:
-                counts += _count_bytes(chosen.astype(np.uint8)[np.newaxis])
-        return counts
+    def _between(self, low: int, high: int) -> NDArray[np.uint16]:
+        """Pixels of these values and those between, sorted."""
+        first, span = np.uint16(low), np.uint16(high - low)
+        # A band at a time, which stays in the processor's cache.
+        bands = (self._pixels[begin : begin + _BAND_PIXELS] for begin in range(0, self.size, _BAND_PIXELS))
+        # Values below `low` wrap round, to above the span.
+        return np.sort(np.concatenate([band[band - first <= span] for band in bands]), kind="stable")
 
 
 def _count_bytes(values: NDArray[np.uint8]) -> NDArray[np.int64]:
