@@ -52,6 +52,15 @@ def test_blank_has_no_view() -> None:
         film_view(film(np.full((100, 100), 7, np.uint8)))
 
 
+def test_brightness_is_the_mean_of_each_cell_of_the_smoothed_view() -> None:
+    view = film_view(film(chest_like(2)))
+    padded = np.pad(view / 255, 1, mode="edge")
+    rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]
+    smooth = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16
+    cells = smooth.reshape(16, 3, 16, 3).mean((1, 3))
+    np.testing.assert_allclose(appearance(view)[:256].reshape(16, 16), cells - cells.mean(), atol=1e-6)
+
+
 def test_appearance_of_many_is_that_of_each() -> None:
     views = np.stack([film_view(film(chest_like(seed))) for seed in range(5)])
     described = appearance(views)

@@ -170,3 +170,18 @@ def test_arrays_must_be_finite() -> None:
 def test_no_file_is_a_bundle_error(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(BundleError, match="cannot be read"):
         read_guard(tmp_path / "guard.json")
+
+
+def test_score_is_the_mean_of_all_networks(guard: Guard) -> None:
+    parameters, generator = guard.parameters, np.random.default_rng(5)
+    networks = ("hidden", "hidden_bias", "output", "output_bias")
+    shapes = {name: (8, *getattr(parameters, name).shape[1:]) for name in networks}
+    drawn = {name: generator.normal(0, 0.3, shape) for name, shape in shapes.items()}
+
+    def with_networks(chosen: slice) -> Guard:
+        packed = {name: Array.of(values[chosen]) for name, values in drawn.items()}
+        return Guard(parameters.model_copy(update=packed))
+
+    views = np.stack([film_view(film(chest_like(seed))) for seed in range(3)])
+    each = [with_networks(slice(number, number + 1)).scores(views) for number in range(8)]
+    np.testing.assert_allclose(with_networks(slice(None)).scores(views), np.mean(each, axis=0), rtol=1e-5)

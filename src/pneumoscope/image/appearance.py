@@ -123,8 +123,7 @@ def appearance(view: NDArray[np.uint8]) -> NDArray[np.float32]:
     lead = view.shape[:-2]
     image = view.reshape(-1, VIEW_SIZE, VIEW_SIZE).astype(np.float32) / 255.0
     image = _smoothed(image)
-    side = VIEW_SIZE // _BRIGHTNESS_CELLS
-    brightness = image.reshape(-1, _BRIGHTNESS_CELLS, side, _BRIGHTNESS_CELLS, side).mean((2, 4))
+    brightness = _cell_means(image, _BRIGHTNESS_CELLS)
     brightness = brightness - brightness.mean((1, 2), keepdims=True)
     half = _BRIGHTNESS_CELLS // 2
     asymmetry = np.abs(brightness[:, :, :half] - brightness[:, :, : half - 1 : -1])
@@ -144,7 +143,7 @@ def _histogram(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _smoothed(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Binomial smoothing of (N, S, S) along both axes: sharp and soft sources become alike."""
-    padded = np.pad(image, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    padded = _bordered(image)
     rows = padded[:, :-2] + 2.0 * padded[:, 1:-1] + padded[:, 2:]
     smooth: NDArray[np.float32] = (rows[:, :, :-2] + 2.0 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 16.0
     return smooth
@@ -152,20 +151,33 @@ def _smoothed(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _edges(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Strength of the edges of (N, S, S) by cell and direction, (N, C, C, D), relative to those around."""
-    padded = np.pad(image, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    padded = _bordered(image)
     across = padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
     down = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]
-    side = VIEW_SIZE // _CELLS
-    strength = np.empty((len(image), _CELLS, _CELLS, _DIRECTIONS), np.float32)
-    for direction in range(_DIRECTIONS):
-        along = across * _COMPASS[0, direction] + down * _COMPASS[1, direction]
-        np.maximum(along, 0.0, out=along)
-        strength[..., direction] = along.reshape(-1, _CELLS, side, _CELLS, side).mean((2, 4))
-    total = np.pad(strength.sum(-1), ((0, 0), (1, 1), (1, 1)), mode="edge")  # (N, C + 2, C + 2)
+    compass = _COMPASS[..., np.newaxis, np.newaxis, np.newaxis]
+    along = compass[0] * across + compass[1] * down  # (D, N, S, S)
+    np.maximum(along, 0.0, out=along)
+    strength = np.ascontiguousarray(np.moveaxis(_cell_means(along, _CELLS), 0, -1))
+    total = _bordered(strength.sum(-1))  # (N, C + 2, C + 2)
     rows = total[:, :-2] + total[:, 1:-1] + total[:, 2:]
     around = (rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]) / 9.0
     relative: NDArray[np.float32] = strength / (around[..., np.newaxis] + _NEIGHBOURHOOD_FLOOR)
     return relative
+
+
+def _bordered(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, S + 2, S + 2) of (N, S, S): the outermost rows and columns twice."""
+    tall = np.concatenate([images[:, :1], images, images[:, -1:]], axis=1)
+    return np.concatenate([tall[:, :, :1], tall, tall[:, :, -1:]], axis=2)
+
+
+def _cell_means(images: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """Means of (..., S, S) in cells, (..., cells, cells); numpy's own takes four times as long."""
+    side = VIEW_SIZE // cells
+    parts = images.reshape(*images.shape[:-2], cells, side, cells, side)
+    rows = sum((parts[..., column] for column in range(1, side)), start=parts[..., 0])
+    squares = sum((rows[..., row, :] for row in range(1, side)), start=rows[..., 0, :])
+    return squares / np.float32(side**2)
 
 
 def _thinned(pixels: Pixels) -> Pixels:

@@ -269,12 +269,10 @@ class Guard:
     def _scores_of(self, described: NDArray[np.float32]) -> NDArray[np.float32]:
         """Mean logit (B,) of all networks for views that have been described, (B, N)."""
         numbers = self.numbers_of(described)
-        total = np.zeros(len(numbers), np.float32)
-        for weights, bias, output, output_bias in zip(
-            self._hidden, self._hidden_bias, self._output, self._output_bias, strict=True
-        ):
-            total += np.maximum(numbers @ weights + bias, 0.0) @ output + output_bias
-        return total / np.float32(len(self._output))
+        units = np.maximum(numbers @ self._hidden + self._hidden_bias[:, np.newaxis], 0.0)  # (K, B, H)
+        logits = (units @ self._output[..., np.newaxis])[..., 0] + self._output_bias[:, np.newaxis]  # (K, B)
+        scores: NDArray[np.float32] = logits.mean(0)
+        return scores
 
     def judge(self, view: NDArray[np.uint8]) -> Verdict:
         """Judge a film by its view alone; size, age and exposure are left to `examine`."""
