@@ -5,6 +5,7 @@ import torch
 from generated import chest_like
 from pneumoscope.image.prepare import PrepareParameters, normalise
 from pneumoscope.training.augment import AugmentParameters, augment
+from pneumoscope.training.draws import Draws
 
 PREPARE = PrepareParameters(size=96)
 STRONG = AugmentParameters(
@@ -26,8 +27,8 @@ STRONG = AugmentParameters(
 )
 
 
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def seeded(*seeds: int) -> Draws:
+    return Draws([torch.Generator().manual_seed(seed) for seed in seeds])
 
 
 @pytest.fixture
@@ -144,3 +145,28 @@ def test_markers_stay_near_corners_and_resolution_is_lost() -> None:
         sharp, None, AugmentParameters(blur_probability=1.0, blur_scale=0.3), PREPARE, seeded(7)
     )
     assert blurred.std() < 0.8 * (sharp / 127.5 - 1).std()
+
+
+def test_groups_changed_at_once_are_what_they_are_alone() -> None:
+    plates = torch.from_numpy(np.stack([chest_like(seed, height=96, width=96) for seed in range(20)]))
+    masks = torch.from_numpy(np.stack([chest_like(seed, height=96, width=96) for seed in range(20, 40)]))
+    films, moved = augment(plates, masks, STRONG, PREPARE, seeded(1, 2, 3))
+    assert moved is not None
+    for number, group in enumerate((slice(0, 8), slice(8, 16), slice(16, 20)), start=1):
+        own, own_moved = augment(plates[group], masks[group], STRONG, PREPARE, seeded(number))
+        assert own_moved is not None
+        torch.testing.assert_close(films[group], own, atol=1e-6, rtol=0)
+        torch.testing.assert_close(moved[group], own_moved, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])
+def test_every_device_changes_films_in_the_same_way(plates: torch.Tensor, device: str) -> None:
+    quiet = STRONG.model_copy(update={"noise": 0.0})  # a graphics card's grain comes from its own generator
+    there = plates.to(device)
+    draws = Draws([torch.Generator().manual_seed(8)], torch.device(device))
+    films, masks = augment(plates, plates, quiet, PREPARE, seeded(8))
+    same, moved = augment(there, there, quiet, PREPARE, draws)
+    assert masks is not None
+    assert moved is not None
+    torch.testing.assert_close(same.cpu(), films, atol=2e-3, rtol=0)
+    torch.testing.assert_close(moved.cpu(), masks, atol=2e-3, rtol=0)

@@ -2,18 +2,21 @@
 
 Every change of grey is one table of 256 numbers per film, and every change of geometry one affine sampling
 per film, so that augmentation costs a few per cent of a small network's step on two cores. (torchvision's
-v2 transforms work film by film and cost five to ten times as much there.) All randomness comes from one
-generator: the same generator state gives the same batch.
+v2 transforms work film by film and cost five to ten times as much there.) It works where the plates are, on
+the CPU or on a graphics card. All randomness comes from one `Draws`: the same generators give the same batch.
 """
 
 import math
+from collections.abc import Iterator
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
 from pneumoscope.image.prepare import PrepareParameters, normalise
+from pneumoscope.training.draws import Draws
 
 __all__ = ["AugmentParameters", "augment"]
 
@@ -76,7 +79,7 @@ def augment(
     masks: Tensor | None,
     parameters: AugmentParameters,
     prepare: PrepareParameters,
-    generator: torch.Generator,
+    draws: Draws,
 ) -> tuple[Tensor, Tensor | None]:
     """Change a batch of plates at random and normalise it.
 
@@ -85,28 +88,29 @@ def augment(
         masks: (B, S, S) or (B, C, S, S) uint8, 255 inside a radiologist's box or a lung, or None.
         parameters: how far films may be changed.
         prepare: gives mean and standard deviation.
-        generator: the only source of randomness.
+        draws: the only source of randomness, for the device of the plates.
 
     Returns:
         input: (B, 1, S, S) float32, normalised as `normalise` does.
         masks: of the same shape, float32 in [0, 1], moved with their films, or None.
     """
     if parameters == AugmentParameters():
-        films = torch.from_numpy(normalise(plates.numpy(), prepare))
+        greys = torch.from_numpy(normalise(np.arange(256, dtype=np.uint8).reshape(16, 16), prepare))
+        films = draws.on_device(greys.flatten())[plates.unsqueeze(1).long()]
         return films, None if masks is None else masks.float() / 255.0
     count = plates.shape[0]
-    tables = _grey_tables(plates, parameters, generator)  # (B, 256)
+    tables = _grey_tables(plates, parameters, draws)  # (B, 256)
     films = torch.gather(tables, 1, plates.view(count, -1).long())
     films = films.view(count, 1, *plates.shape[1:])  # (B, 1, S, S) in [0, 1]
-    grid = _sampling_grid(count, plates.shape[-1], parameters, generator)
+    grid = _sampling_grid(count, plates.shape[-1], parameters, draws)
     if grid is not None:
         films = functional.grid_sample(
             films, grid, mode="bilinear", padding_mode="zeros", align_corners=False
         )
-    films = _enhance_detail(films, parameters, generator)
-    films = _lose_resolution(films, parameters, generator)
-    films = _add_noise(films, parameters, generator)
-    films = _mask_parts(films, parameters, generator)
+    films = _enhance_detail(films, parameters, draws)
+    films = _lose_resolution(films, parameters, draws)
+    films = _add_noise(films, parameters, draws)
+    films = _mask_parts(films, parameters, draws)
     films = (films - prepare.mean) / prepare.std
     if masks is None:
         return films, None
@@ -118,57 +122,40 @@ def augment(
     return films, moved.view(masks.shape)
 
 
-def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    return torch.rand(count, generator=generator) * (high - low) + low
-
-
-def _log_uniform(count: int, bounds: Range, generator: torch.Generator) -> Tensor:
-    return _uniform(count, math.log(bounds[0]), math.log(bounds[1]), generator).exp()
-
-
-def _chance(count: int, probability: float, generator: torch.Generator) -> Tensor:
-    return torch.rand(count, generator=generator) < probability
-
-
-def _grey_tables(plates: Tensor, parameters: AugmentParameters, generator: torch.Generator) -> Tensor:
+def _grey_tables(plates: Tensor, parameters: AugmentParameters, draws: Draws) -> Tensor:
     """(B, 256) float32 in [0, 1]: new grey of each stored grey; black stays black, as padding is."""
     count = plates.shape[0]
-    grey = torch.linspace(0.0, 1.0, 256).repeat(count, 1)
+    grey = draws.on_device(torch.linspace(0.0, 1.0, 256)).repeat(count, 1)
     if parameters.tone_curve > 0:
-        steps = (
-            torch.rand(count, 5, generator=generator) * parameters.tone_curve
-            + (1 - parameters.tone_curve) * 0.5
-        )
+        steps = draws.uniform(count, 0.0, 1.0, 5) * parameters.tone_curve + (1 - parameters.tone_curve) * 0.5
         knots = functional.pad(steps.cumsum(1) / steps.sum(1, keepdim=True), (1, 0))  # (B, 6), 0 to 1
         position = grey * 5
         left = position.floor().clamp(max=4).long()
         low, high = knots.gather(1, left), knots.gather(1, left + 1)
         grey = low + (high - low) * (position - left)
     if parameters.gamma != (1.0, 1.0):
-        grey = grey ** _log_uniform(count, parameters.gamma, generator).unsqueeze(1)
+        grey = grey ** draws.log_uniform(count, parameters.gamma).unsqueeze(1)
     if parameters.brightness > 0:
-        factor = _uniform(count, 1 - parameters.brightness, 1 + parameters.brightness, generator)
+        factor = draws.uniform(count, 1 - parameters.brightness, 1 + parameters.brightness)
         grey = (grey * factor.unsqueeze(1)).clamp(0, 1)
     if parameters.contrast > 0:
-        factor = _uniform(count, 1 - parameters.contrast, 1 + parameters.contrast, generator).unsqueeze(1)
+        factor = draws.uniform(count, 1 - parameters.contrast, 1 + parameters.contrast).unsqueeze(1)
         mean = torch.gather(grey, 1, plates.view(count, -1)[:, ::7].long()).mean(1, keepdim=True)
         grey = (mean + (grey - mean) * factor).clamp(0, 1)
     grey[:, 0] = 0.0
     return grey
 
 
-def _sampling_grid(
-    count: int, size: int, parameters: AugmentParameters, generator: torch.Generator
-) -> Tensor | None:
+def _sampling_grid(count: int, size: int, parameters: AugmentParameters, draws: Draws) -> Tensor | None:
     """(B, S, S, 2) float32 for `grid_sample`, or None where geometry stays as it is."""
     moving = (parameters.rotate_degrees, parameters.translate, parameters.flip_probability)
     if not any(moving) and parameters.scale == (1.0, 1.0) and parameters.aspect == (1.0, 1.0):
         return None
-    angle = _uniform(count, -parameters.rotate_degrees, parameters.rotate_degrees, generator).deg2rad()
-    scale = _log_uniform(count, parameters.scale, generator)
-    stretch = _log_uniform(count, parameters.aspect, generator).sqrt()
-    mirror = torch.where(_chance(count, parameters.flip_probability, generator), -1.0, 1.0)
-    shift = _uniform(2 * count, -parameters.translate, parameters.translate, generator).view(count, 2) * 2
+    angle = draws.uniform(count, -parameters.rotate_degrees, parameters.rotate_degrees).deg2rad()
+    scale = draws.log_uniform(count, parameters.scale)
+    stretch = draws.log_uniform(count, parameters.aspect).sqrt()
+    mirror = draws.on_device(torch.where(draws.chance(count, parameters.flip_probability), -1.0, 1.0))
+    shift = draws.uniform(count, -parameters.translate, parameters.translate, 2) * 2
     across, down = mirror / (scale * stretch), stretch / scale  # plate -> film, hence the reciprocals
     rows = torch.stack(
         (
@@ -180,30 +167,40 @@ def _sampling_grid(
     return functional.affine_grid(rows, [count, 1, size, size], align_corners=False)
 
 
-def _enhance_detail(films: Tensor, parameters: AugmentParameters, generator: torch.Generator) -> Tensor:
+def _enhance_detail(films: Tensor, parameters: AugmentParameters, draws: Draws) -> Tensor:
     """Unsharp masking; black stays black."""
     if parameters.enhance_probability == 0:
         return films
-    chosen = _chance(films.shape[0], parameters.enhance_probability, generator)
-    share = float(_log_uniform(1, _ENHANCED_BEYOND, generator))
-    strength = _uniform(films.shape[0], 0.0, parameters.enhance_strength, generator).view(-1, 1, 1, 1)
-    if not chosen.any():
-        return films
-    plain = films[chosen]
-    sharper = (plain + strength[chosen] * (plain - _blurred(plain, share))).clamp(0, 1)
+    count = films.shape[0]
+    chosen = draws.chance(count, parameters.enhance_probability)
+    shares = draws.of_each_group(count, math.log(_ENHANCED_BEYOND[0]), math.log(_ENHANCED_BEYOND[1]))
+    strength = draws.uniform(count, 0.0, parameters.enhance_strength).view(-1, 1, 1, 1)
     films = films.clone()
-    films[chosen] = torch.where(plain > 0, sharper, plain)
+    for picked, share in _picked(chosen, shares):
+        plain = films[picked]
+        sharper = (plain + strength[picked] * (plain - _blurred(plain, math.exp(share)))).clamp(0, 1)
+        films[picked] = torch.where(plain > 0, sharper, plain)
     return films
 
 
-def _lose_resolution(films: Tensor, parameters: AugmentParameters, generator: torch.Generator) -> Tensor:
-    chosen = _chance(films.shape[0], parameters.blur_probability, generator)
-    share = float(_uniform(1, parameters.blur_scale, 1.0, generator))
-    if not chosen.any():
+def _lose_resolution(films: Tensor, parameters: AugmentParameters, draws: Draws) -> Tensor:
+    if parameters.blur_probability == 0:
         return films
+    count = films.shape[0]
+    chosen = draws.chance(count, parameters.blur_probability)
+    shares = draws.of_each_group(count, parameters.blur_scale, 1.0)
     films = films.clone()
-    films[chosen] = _blurred(films[chosen], share)
+    for picked, share in _picked(chosen, shares):
+        films[picked] = _blurred(films[picked], share)
     return films
+
+
+def _picked(chosen: Tensor, shares: list[tuple[slice, float]]) -> Iterator[tuple[Tensor, float]]:
+    """Indices of the chosen films of each group that has any, with the group's number."""
+    for group, share in shares:
+        picked = chosen[group].nonzero()[:, 0] + group.start
+        if len(picked):
+            yield picked, share
 
 
 def _blurred(films: Tensor, share: float) -> Tensor:
@@ -215,23 +212,22 @@ def _blurred(films: Tensor, share: float) -> Tensor:
     return functional.interpolate(small, size=size, mode="bilinear", align_corners=False)
 
 
-def _add_noise(films: Tensor, parameters: AugmentParameters, generator: torch.Generator) -> Tensor:
+def _add_noise(films: Tensor, parameters: AugmentParameters, draws: Draws) -> Tensor:
     if parameters.noise == 0:
         return films
-    strength = _uniform(films.shape[0], 0.0, parameters.noise, generator).view(-1, 1, 1, 1)
-    grain = torch.randn(films.shape, generator=generator)
-    return torch.where(films > 0, (films + strength * grain).clamp(0, 1), films)
+    strength = draws.uniform(films.shape[0], 0.0, parameters.noise).view(-1, 1, 1, 1)
+    return torch.where(films > 0, (films + strength * draws.grain(films)).clamp(0, 1), films)
 
 
-def _mask_parts(films: Tensor, parameters: AugmentParameters, generator: torch.Generator) -> Tensor:
+def _mask_parts(films: Tensor, parameters: AugmentParameters, draws: Draws) -> Tensor:
     """Black frames, painted markers and greyed rectangles; changes `films` in place and returns it."""
     count, size = films.shape[0], films.shape[-1]
-    framed = _chance(count, parameters.border_probability, generator)
-    frames = torch.rand(count, 4, generator=generator) * parameters.border_width * size
-    marked = _chance(count, parameters.marker_probability, generator)
-    markers = torch.rand(count, 6, generator=generator)
-    erased = _chance(count, parameters.erase_probability, generator)
-    patches = torch.rand(count, 5, generator=generator)
+    framed = draws.chance(count, parameters.border_probability)
+    frames = draws.rand(count, 4) * parameters.border_width * size
+    marked = draws.chance(count, parameters.marker_probability)
+    markers = draws.rand(count, 6)
+    erased = draws.chance(count, parameters.erase_probability)
+    patches = draws.rand(count, 5)
     for index in range(count):
         film = films[index, 0]
         if framed[index]:

@@ -1,7 +1,8 @@
 """Batches of augmented films, made in the background while the network works.
 
 What a batch holds depends on seed, epoch and step alone, not on the number of processes: each group of eight
-films is augmented with a generator of its own, and a process takes whole groups.
+films is augmented with a generator of its own, and a process takes whole groups. A graphics card changes all
+films of a batch at once; on the CPU a group at a time stays in the processor's own memory.
 """
 
 from collections import deque
@@ -19,13 +20,13 @@ from pneumoscope.data.lung_masks import MARGIN
 from pneumoscope.errors import RecipeError
 from pneumoscope.training.augment import augment
 from pneumoscope.training.dataset import Plates
+from pneumoscope.training.draws import CPU, GROUP, Draws
 from pneumoscope.training.losses import mix_pairs
 from pneumoscope.training.recipe import Recipe
 from pneumoscope.training.sampling import seed_of
 
-__all__ = ["GROUP", "Batch", "BatchMaker", "check_batch_size", "prefetch"]
+__all__ = ["Batch", "BatchMaker", "check_batch_size", "prefetch"]
 
-GROUP = 8
 _AHEAD = 2
 _WHOLLY = 0.99
 
@@ -82,6 +83,7 @@ class BatchMaker:
         epoch: number within the run.
         rank: of this process.
         processes: how many share a batch.
+        device: where films are changed.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class BatchMaker:
         *,
         rank: int = 0,
         processes: int = 1,
+        device: torch.device = CPU,
     ) -> None:
         check_batch_size(recipe.batch_size, processes)
         self.steps = len(order) // recipe.batch_size
@@ -102,6 +105,8 @@ class BatchMaker:
         self._epoch = epoch
         self._share = recipe.batch_size // processes
         self._first = rank * self._share
+        self._device = device
+        self._at_once = GROUP if device.type == "cpu" else self._share
 
     def __call__(self, step: int) -> Batch:
         """Make this process's share of one batch.
@@ -110,46 +115,49 @@ class BatchMaker:
             step: within the epoch, below `steps`.
         """
         start = step * self._recipe.batch_size + self._first
-        groups = []
-        for offset in range(0, self._share, GROUP):
-            stop = start + min(offset + GROUP, self._share)
+        parts = []
+        for offset in range(0, self._share, self._at_once):
+            stop = start + min(offset + self._at_once, self._share)
             indices = self._order[start + offset : stop]
-            groups.append(self._group(indices, step, (self._first + offset) // GROUP))
-        return _joined(groups)
+            parts.append(self._part(indices, step, (self._first + offset) // GROUP))
+        return _joined(parts)
 
-    def _group(self, indices: NDArray[np.int64], step: int, group: int) -> Batch:
+    def _part(self, indices: NDArray[np.int64], step: int, first: int) -> Batch:
+        """Films of one or more whole groups, `first` being the number of their first one in the batch."""
         recipe = self._recipe
-        generator = torch.Generator()
-        generator.manual_seed(seed_of(recipe.seed, 1, self._epoch, step, group))
-        plates, targets = self._plates.plates(indices), self._plates.targets(indices)
+        seeds = [
+            seed_of(recipe.seed, 1, self._epoch, step, first + number)
+            for number in range(-(-len(indices) // GROUP))
+        ]
+        draws = Draws([torch.Generator().manual_seed(seed) for seed in seeds], self._device)
+        plates, targets = draws.on_device(self._plates.plates(indices)), self._plates.targets(indices)
         masks, annotated = self._plates.masks(indices) or (None, None)
-        lungs = self._plates.lungs(indices)
+        lungs = self._plates.lungs(indices, self._device)
+        if masks is not None:
+            masks = draws.on_device(masks)
         if recipe.data.lungless_share > 0:
             assert lungs is not None, "films without lungs need to know where they are"
-            painted = torch.rand(len(indices), generator=generator) < recipe.data.lungless_share
-            plates = _paint_lungs(plates, lungs, painted, generator)
+            painted = draws.chance(len(indices), recipe.data.lungless_share)
+            plates = _paint_lungs(plates, lungs, painted, draws)
             targets = targets.where(~painted, 0.0)
             if masks is not None and annotated is not None:
-                masks, annotated = masks.where(~painted[:, None, None], 0), annotated.where(~painted, 1.0)
+                masks = masks.where(~draws.on_device(painted)[:, None, None], 0)
+                annotated = annotated.where(~painted, 1.0)
         told = recipe.loss.outside_weight > 0
         if told:
             assert masks is not None, "outside_weight needs a map"
             assert lungs is not None, "outside_weight needs lungs"
             masks = torch.stack((masks, 255 - lungs), dim=1)  # (B, 2, S, S)
-        inputs, masks = augment(plates, masks, recipe.augment, self._plates.prepare, generator)
+        inputs, masks = augment(plates, masks, recipe.augment, self._plates.prepare, draws)
+        targets = draws.on_device(targets)
+        annotated = None if annotated is None else draws.on_device(annotated)
         if told:
             assert masks is not None
             # What a cell holds of lung must not be cold: only cells wholly outside count.
             return Batch(inputs, targets, masks[:, 0], annotated, (masks[:, 1] > _WHOLLY).float())
         if recipe.loss.mixup_alpha == 0:
             return Batch(inputs, targets, masks, annotated)
-        partner = torch.randperm(len(indices), generator=generator)
-        # torch's Beta takes no generator; numpy's does.
-        weight = torch.from_numpy(
-            np.random.default_rng(seed_of(recipe.seed, 3, self._epoch, step, group))
-            .beta(recipe.loss.mixup_alpha, recipe.loss.mixup_alpha, len(indices))
-            .astype(np.float32)
-        )
+        partner, weight = self._pairs(draws, len(indices), step, first)
         return Batch(
             mix_pairs(inputs, partner, weight),
             mix_pairs(targets, partner, weight),
@@ -158,24 +166,43 @@ class BatchMaker:
             None if annotated is None else annotated * annotated[partner],
         )
 
+    def _pairs(self, draws: Draws, count: int, step: int, first: int) -> tuple[Tensor, Tensor]:
+        """For MixUp: each film's partner within its group, (B,) int64, and its own weight, (B,) float32."""
+        recipe = self._recipe
+        partners, weights = [], []
+        for number, (generator, films) in enumerate(draws.groups(count)):
+            many = films.stop - films.start
+            partners.append(films.start + torch.randperm(many, generator=generator))
+            # torch's Beta takes no generator; numpy's does.
+            own = np.random.default_rng(seed_of(recipe.seed, 3, self._epoch, step, first + number))
+            mixed = own.beta(recipe.loss.mixup_alpha, recipe.loss.mixup_alpha, many)
+            weights.append(torch.from_numpy(mixed.astype(np.float32)))
+        return draws.on_device(torch.cat(partners)), draws.on_device(torch.cat(weights))
 
-def _paint_lungs(plates: Tensor, lungs: Tensor, painted: Tensor, generator: torch.Generator) -> Tensor:
+
+def _paint_lungs(plates: Tensor, lungs: Tensor, painted: Tensor, draws: Draws) -> Tensor:
     """Hide the lungs of some films behind one grey each.
 
     Args:
         plates: (B, S, S) uint8.
         lungs: (B, S, S) uint8, above 0 in the lungs and around them; part of that margin may stay.
-        painted: (B,) bool, which films.
-        generator: the only source of randomness.
+        painted: (B,) bool on the CPU, which films.
+        draws: the only source of randomness.
 
     Returns:
         (B, S, S) uint8; half of the painted films have black lungs.
     """
-    grey = (torch.rand(len(plates), generator=generator) - 0.5).clamp(min=0) * 510
-    bare = int(torch.rand(1, generator=generator) * MARGIN * plates.shape[-1])  # pixels of margin left
-    body = functional.max_pool2d((lungs == 0).float(), 2 * bare + 1, stride=1, padding=bare)
-    hidden = painted[:, None, None] & (body == 0)
-    return torch.where(hidden, grey.to(torch.uint8)[:, None, None], plates)
+    grey = (draws.uniform(len(plates), 0.0, 1.0) - 0.5).clamp(min=0) * 510
+    plates = plates.clone()
+    for films, margin in draws.of_each_group(len(plates), 0.0, MARGIN):
+        picked = painted[films].nonzero()[:, 0] + films.start
+        if len(picked) == 0:
+            continue
+        bare = int(margin * plates.shape[-1])  # pixels of margin left
+        body = functional.max_pool2d((lungs[picked] == 0).float(), 2 * bare + 1, stride=1, padding=bare)
+        hidden = grey[picked].to(torch.uint8)[:, None, None]
+        plates[picked] = torch.where(body == 0, hidden, plates[picked])
+    return plates
 
 
 def _joined(groups: list[Batch]) -> Batch:

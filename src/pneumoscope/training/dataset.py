@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from pneumoscope.errors import DataError
 from pneumoscope.image.prepare import PrepareParameters, normalise, plate_geometry
+from pneumoscope.training.draws import CPU
 from pneumoscope.training.recipe import DataChoice
 
 if TYPE_CHECKING:
@@ -175,11 +176,11 @@ class Plates:
                 mask[top:bottom, left:right] = 255
         return masks, torch.from_numpy(self._annotated[indices])
 
-    def lungs(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor | None:
-        """(B, S, S) uint8, 255 in the lungs and around them; None where it is not wanted."""
+    def lungs(self, indices: Sequence[int] | NDArray[np.int64], device: torch.device = CPU) -> Tensor | None:
+        """(B, S, S) uint8 on a device, 255 in the lungs and around them; None where it is not wanted."""
         if self._lungs is None:
             return None
-        coarse = torch.from_numpy(self._lungs[indices]).unsqueeze(1)  # (B, 1, g, g)
+        coarse = torch.from_numpy(self._lungs[indices]).unsqueeze(1).to(device)  # (B, 1, g, g)
         return functional.interpolate(coarse, size=self.prepare.size, mode="nearest").squeeze(1)
 
     def inputs(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:

@@ -105,6 +105,7 @@ def train(
                 epoch,
                 rank=processes.rank,
                 processes=processes.count,
+                device=processes.device,
             )
             plan = _Epoch(epoch, stage, make.steps, make.steps * len(stage_of))
             _train_epoch(recipe, run, network, make, plan, directory, processes, observer)

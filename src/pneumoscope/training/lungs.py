@@ -20,6 +20,7 @@ from pneumoscope.errors import DataError
 from pneumoscope.image.prepare import PrepareParameters
 from pneumoscope.models.lung_network import LungNetwork
 from pneumoscope.training.augment import AugmentParameters, augment
+from pneumoscope.training.draws import Draws
 from pneumoscope.training.sampling import seed_of
 
 __all__ = ["LUNG_AUGMENTATION", "dice", "train_lung_network"]
@@ -131,7 +132,7 @@ def _batch(whole: Sequence[LungFilm], cut: Sequence[LungFilm], seed: int, step: 
         torch.from_numpy(np.stack(lungs)),
         LUNG_AUGMENTATION,
         _GREY,
-        generator,
+        Draws([generator]),
     )
     assert masks is not None
     return _small(inputs), _small(masks.unsqueeze(1)).squeeze(1)
