@@ -70,6 +70,14 @@ def train(
             show_default="the recipe's: published or random ones",
         ),
     ] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RUN_DIR",
+            help="A run whose network's judgement is learnt, too, at the recipe's loss.teacher_share. "
+            "May be repeated.",
+        ),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option(
@@ -96,6 +104,7 @@ def train(
     from pneumoscope.training.recipe import load_recipe
     from pneumoscope.training.run_directory import RunDirectory
     from pneumoscope.training.start import open_start
+    from pneumoscope.training.teachers import open_teachers
 
     chosen = load_recipe(recipe, overrides or ())
     films = join_manifests(manifest, root)
@@ -104,14 +113,19 @@ def train(
     beside = [path if path.is_dir() else path.parent for path in manifest]
     warnings = _audit_warnings(audit, beside, digest)
     start = None if start_from is None else open_start(start_from)
-    if start is not None and start.manifest_sha256 != digest:
-        warnings.append(
-            f"{start_from} was trained on another manifest: no patient of its training films may be among "
-            "the validation and test films of this one"
-        )
+    taught_by = [open_start(directory) for directory in teacher or ()]
+    for directory, told in zip([start_from, *(teacher or ())], [start, *taught_by], strict=True):
+        if told is not None and told.manifest_sha256 != digest:
+            warnings.append(
+                f"{directory} was trained on another manifest: no patient of its training films may be among "
+                "the validation and test films of this one"
+            )
+    teachers = open_teachers(teacher or (), chosen)
     with process_group(device.value) as processes:
         path = out or Path("runs") / chosen.name
-        directory = RunDirectory(path, chosen, digest, processes, resume=resume, start=start)
+        run_directory = RunDirectory(
+            path, chosen, digest, processes, resume=resume, start=start, teachers=taught_by
+        )
         caches = _caches(chosen, used, films.root, cache or beside[0] / "cache", processes, workers)
         lungs = _lungs(chosen, used, caches, cache or beside[0] / "cache", processes, workers)
         if processes.leads:
@@ -119,7 +133,16 @@ def train(
             for warning in warnings:
                 print(f"warning: {warning}", file=sys.stderr)
         with _progress(shown=processes.leads and sys.stderr.isatty()) as observer:
-            summary = run_training(chosen, used, caches, directory, processes, lungs=lungs, observer=observer)
+            summary = run_training(
+                chosen,
+                used,
+                caches,
+                run_directory,
+                processes,
+                lungs=lungs,
+                teachers=teachers if taught_by else None,
+                observer=observer,
+            )
         if processes.leads:
             metric, epoch = summary["selected_metric"], summary["selected_epoch"]
             reached = "no validation AUC" if metric is None else f"validation AUC {metric:.4f}"

@@ -2,22 +2,21 @@
 
 import copy
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 
-from pneumoscope.errors import DataError, RecipeError, UsageError
+from pneumoscope.errors import DataError, UsageError
 from pneumoscope.image.prepare import PrepareParameters
-from pneumoscope.models import Ensemble, PooledClassifier, build_model, load_weights
+from pneumoscope.models import Ensemble, PooledClassifier
 from pneumoscope.release.provenance import training_run
 from pneumoscope.runtime.provenance import TrainingRun
 from pneumoscope.training import checkpoint
-from pneumoscope.training.recipe import DataChoice, Recipe
+from pneumoscope.training.kept_network import kept_network, read_record
+from pneumoscope.training.recipe import DataChoice
 
 __all__ = ["TrainedRun", "join_runs", "open_run"]
 
@@ -56,20 +55,6 @@ class TrainedRun:
     started_from: str | None = None
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror}): name the directory that pneumoscope train has written"
-        ) from error
-    except ValueError as error:
-        raise DataError(f"{path} is no JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise DataError(f"{path} holds no JSON object: it was not written by pneumoscope train")
-    return values
-
-
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -85,21 +70,12 @@ def open_run(directory: Path) -> TrainedRun:
         RecipeError: the recipe is of another version.
         WeightsError: the weights are missing, damaged or of another network.
     """
-    values = _read_json(directory / "recipe.json")
-    facts = _read_json(directory / "run.json")
-    try:
-        recipe = Recipe.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"{directory / 'recipe.json'}: {key}: {first['msg']}") from error
+    facts = read_record(directory / checkpoint.RUN)
+    recipe, model = kept_network(directory)
     if not isinstance(facts.get("manifest_sha256"), str):
         raise DataError(
-            f"{directory / 'run.json'} names no manifest_sha256: pneumoscope train did not write it"
+            f"{directory / checkpoint.RUN} names no manifest_sha256: pneumoscope train did not write it"
         )
-    model = build_model(recipe.model.name, **recipe.model.options)
-    load_weights(model, directory / checkpoint.WEIGHTS)
-    model.eval()
     return TrainedRun(
         model=model,
         architecture=recipe.model.name,

@@ -24,12 +24,13 @@ from pneumoscope.training.batches import Batch, BatchMaker, check_batch_size, pr
 from pneumoscope.training.dataset import Plates, select_films
 from pneumoscope.training.depthwise import FastDepthwise
 from pneumoscope.training.distributed import Processes
-from pneumoscope.training.losses import binary_cross_entropy, focal_loss, map_loss, smooth
+from pneumoscope.training.losses import binary_cross_entropy, focal_loss, map_loss, smooth, taught_map_loss
 from pneumoscope.training.optimiser import schedule_factor, set_learning_rate
 from pneumoscope.training.recipe import LossChoice, Recipe
 from pneumoscope.training.run_directory import Observer, RunDirectory
 from pneumoscope.training.sampling import epoch_order, group_shares, groups_of, seed_of
 from pneumoscope.training.state import RunState, Window
+from pneumoscope.training.teachers import Judgement, Teachers
 from pneumoscope.training.validation import Validation, logits_of, validate
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def train(
     processes: Processes,
     *,
     lungs: "LungMasks | None" = None,
+    teachers: Teachers | None = None,
     observer: Observer | None = None,
 ) -> dict[str, Any]:
     """Train one network.
@@ -62,6 +64,7 @@ def train(
         directory: gets checkpoints, log, and the weights of the best epoch.
         processes: that share the work, from `process_group`.
         lungs: of the training films, where `recipe.needs_lungs`.
+        teachers: whose judgement it learns, where the recipe gives them a share.
         observer: told of every step.
 
     Returns:
@@ -94,6 +97,8 @@ def train(
         directory.begin(processes)
         if directory.state is not None:
             run.take_up(directory.state)
+        if teachers is not None:
+            teachers.to(processes.device)
         network = processes.averaging(_Scorer(run.model, with_map=recipe.loss.map_weight > 0))
         while run.progress.epoch < len(stage_of):
             epoch, stage = run.progress.epoch, stage_of[run.progress.epoch]
@@ -108,7 +113,7 @@ def train(
                 device=processes.device,
             )
             plan = _Epoch(epoch, stage, make.steps, make.steps * len(stage_of))
-            _train_epoch(recipe, run, network, make, plan, directory, processes, observer)
+            _train_epoch(recipe, run, network, teachers, make, plan, directory, processes, observer)
 
             validation = _validate(recipe, run, Plates(held_out, cache, masks=False), processes)
             kept = _select(recipe, run, validation)
@@ -161,6 +166,7 @@ def _train_epoch(
     recipe: Recipe,
     run: RunState,
     network: nn.Module,
+    teachers: Teachers | None,
     make: BatchMaker,
     epoch: _Epoch,
     directory: RunDirectory,
@@ -189,7 +195,8 @@ def _train_epoch(
             torch.manual_seed(seed_of(recipe.seed, 2, epoch.number, progress.step, processes.rank))
             with autocast, FastDepthwise() if device.type == "cpu" else nullcontext():
                 logit, cam = network(batch.inputs)
-            classification, mapped = _losses(recipe.loss, logit, cam, batch)
+                judged = None if teachers is None else teachers.judge(batch.inputs)
+            classification, mapped = _losses(recipe.loss, logit, cam, batch, judged)
             run.optimiser.zero_grad()
             (classification + recipe.loss.map_weight * mapped).backward()  # type: ignore[no-untyped-call]
             if recipe.optimiser.gradient_clip is not None:
@@ -215,13 +222,17 @@ def _train_epoch(
                 saved = time.monotonic()
 
 
-def _losses(choice: LossChoice, logit: Tensor, cam: Tensor | None, batch: Batch) -> tuple[Tensor, Tensor]:
+def _losses(
+    choice: LossChoice, logit: Tensor, cam: Tensor | None, batch: Batch, judged: Judgement | None
+) -> tuple[Tensor, Tensor]:
     """Mean classification and map loss of this process's films, two scalars.
 
     The map's mean is over all films, zero where there is no annotation: so shares of a batch with different
     numbers of annotated films average to the batch's.
     """
     targets = smooth(batch.targets, choice.label_smoothing)
+    if judged is not None:
+        targets = targets.lerp(judged.finding, choice.teacher_share)
     if choice.name == "focal":
         classification = focal_loss(logit, targets, choice.focal_gamma).mean()
     else:
@@ -229,7 +240,10 @@ def _losses(choice: LossChoice, logit: Tensor, cam: Tensor | None, batch: Batch)
     if cam is None or batch.masks is None or batch.annotated is None:
         return classification, torch.zeros_like(classification)
     outside = None if batch.outside is None else choice.outside_weight * batch.outside
-    return classification, map_loss(cam, batch.masks, batch.annotated, outside).mean()
+    mapped = map_loss(cam, batch.masks, batch.annotated, outside).mean()
+    if judged is not None:
+        mapped = mapped.lerp(taught_map_loss(cam, judged.warm).mean(), choice.teacher_share)
+    return classification, mapped
 
 
 def _step_record(recipe: Recipe, run: RunState, epoch: _Epoch, processes: Processes) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["binary_cross_entropy", "focal_loss", "map_loss", "mix_pairs", "smooth"]
+__all__ = ["binary_cross_entropy", "focal_loss", "map_loss", "mix_pairs", "smooth", "taught_map_loss"]
 
 
 def smooth(targets: Tensor, label_smoothing: float) -> Tensor:
@@ -86,6 +86,20 @@ def map_loss(cam: Tensor, masks: Tensor, annotated: Tensor, outside: Tensor | No
         cam.float(), torch.zeros_like(share), reduction="none"
     )
     return (cells * known + unboxed * weight * (1 - known)).mean(dim=(1, 2))
+
+
+def taught_map_loss(cam: Tensor, warm: Tensor) -> Tensor:
+    """Cross-entropy of the map's cells against those of teachers.
+
+    Args:
+        cam: (B, h, w) float, the signed map in logit units.
+        warm: (B, g, k) float32 in [0, 1], the teachers' cells as probabilities, on whatever grid.
+
+    Returns:
+        (B,) float32, the mean over a film's cells.
+    """
+    cells = functional.adaptive_avg_pool2d(warm.unsqueeze(1), (cam.shape[1], cam.shape[2])).squeeze(1)
+    return functional.binary_cross_entropy_with_logits(cam.float(), cells, reduction="none").mean(dim=(1, 2))
 
 
 def mix_pairs(values: Tensor, partner: Tensor, weight: Tensor) -> Tensor:

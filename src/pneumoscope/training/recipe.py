@@ -132,6 +132,8 @@ class LossChoice(_Section):
         map_negative: films of target 0 without boxes join the map's loss, as cold everywhere.
         outside_weight: weight of the map's loss outside the lungs, on films of target 1 without boxes: nobody
             has said where their opacities are, but they are in the lungs. 0 for none.
+        teacher_share: of the judgement of other networks (`--teacher`) in what the network learns, beside the
+            labels' and the radiologists' boxes', for finding and map. 0 for none.
     """
 
     name: Literal["bce", "focal"] = "bce"
@@ -141,6 +143,7 @@ class LossChoice(_Section):
     map_weight: float = Field(default=0.0, ge=0)
     map_negative: bool = False
     outside_weight: float = Field(default=0.0, ge=0)
+    teacher_share: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _outside_has_a_map(self) -> Self:

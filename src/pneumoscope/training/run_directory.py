@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class RunDirectory:
         processes: that share the work.
         resume: go on with the run that the directory holds, if it holds one.
         start: whose weights it starts from, None for those that the recipe names.
+        teachers: that it learns from.
 
     Attributes:
         path: as given.
@@ -59,6 +60,7 @@ class RunDirectory:
         *,
         resume: bool,
         start: Start | None = None,
+        teachers: Sequence[Start] = (),
     ) -> None:
         self.path = path
         self.start = start
@@ -72,6 +74,7 @@ class RunDirectory:
             "hardware": _hardware(processes.device),
             "processes": processes.count,
             "started_from": None if start is None else start.facts(),
+            "taught_by": [teacher.facts() for teacher in teachers],
         }
         self._recipe = recipe.model_dump(mode="json")
         self._check(resume=resume)
@@ -123,6 +126,8 @@ class RunDirectory:
             raise UsageError(f"{self.path}: cannot be resumed on another manifest; choose another --out")
         if state is not None and state.get("started_from") != self._facts["started_from"]:
             raise UsageError(f"{self.path}: started from other weights; name those, or choose another --out")
+        if state is not None and state.get("taught_by", []) != self._facts["taught_by"]:
+            raise UsageError(f"{self.path}: was taught by other runs; name those, or choose another --out")
 
     def note(self, record: Mapping[str, Any]) -> None:
         """Append a record to the log."""
@@ -144,6 +149,7 @@ class RunDirectory:
                     "log_bytes": self._journal.size,
                     "manifest_sha256": self._facts["manifest_sha256"],
                     "started_from": self._facts["started_from"],
+                    "taught_by": self._facts["taught_by"],
                 },
             )
 

@@ -1,4 +1,4 @@
-"""The run that another one starts from, instead of random or published weights."""
+"""The run that another one starts from, or learns from, instead of random or published weights."""
 
 import hashlib
 import json
@@ -57,8 +57,8 @@ def open_start(directory: Path) -> Start:
         )
     except OSError as error:
         raise DataError(
-            f"{error.filename} cannot be read ({error.strerror}): --start-from wants the directory of a run "
-            "that pneumoscope train has written"
+            f"{error.filename} cannot be read ({error.strerror}): --start-from and --teacher want the "
+            "directory of a run that pneumoscope train has written"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
