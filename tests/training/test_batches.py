@@ -67,7 +67,8 @@ def test_films_without_lungs_are_films_without_pneumonia(ground, plates):
     data = {"lungless_share": 0.5}
     recipe = make_recipe(batch_size=40, loss={"map_weight": 0.1}, augment={}, data=data)
     made = BatchMaker(Plates(*ground, masks=True, lungs=lungs), ORDER, recipe, 0)(0)
-    painted = made.inputs[:, 0, 10:22, 6:26].std(dim=(1, 2)) < 1e-3
+    inside = made.inputs[:, 0, 10:22, 6:26]
+    painted = inside.diff(n=2, dim=2).abs().median(dim=2).values.amax(dim=1) < 2.5 * 2 / 255  # smooth
     assert 10 <= int(painted.sum()) <= 30
     assert torch.equal(made.targets[~painted], plates.targets(ORDER)[~painted])
     assert float(plates.targets(ORDER)[painted].sum()) > 0
@@ -80,8 +81,11 @@ def test_films_without_lungs_are_films_without_pneumonia(ground, plates):
     inputs = plates.inputs(ORDER)[:, 0]
     assert torch.equal(made.inputs[:, 0][:, outside], inputs[:, outside])
     assert torch.equal(made.inputs[~painted, 0], inputs[~painted])
-    greys = {float(film[16, 16]) for film in made.inputs[painted, 0]}
-    assert len(greys) > 2  # black, and other greys
+    spread = inside[painted].amax(dim=(1, 2)) - inside[painted].amin(dim=(1, 2))
+    black = inside[painted].amax(dim=(1, 2)) == inside.min()
+    assert bool(black.any())
+    assert bool(((spread == 0) & ~black).any())
+    assert bool((spread > 0.2).any())
 
 
 @pytest.mark.parametrize("processes", [2, 4])

@@ -29,6 +29,8 @@ __all__ = ["Batch", "BatchMaker", "check_batch_size", "prefetch"]
 
 _AHEAD = 2
 _WHOLLY = 0.99
+_BLACK = 8  # stored grey up to which a pixel is outside a cut film, or in its padding
+_KNOTS = 3  # greys across a film whose lungs are painted over
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ class BatchMaker:
 
 
 def _paint_lungs(plates: Tensor, lungs: Tensor, painted: Tensor, draws: Draws) -> Tensor:
-    """Hide the lungs of some films behind one grey each.
+    """Hide the lungs of some films behind greys that no tissue has: one alone, or a smooth course of several.
 
     Args:
         plates: (B, S, S) uint8.
@@ -190,18 +192,24 @@ def _paint_lungs(plates: Tensor, lungs: Tensor, painted: Tensor, draws: Draws) -
         draws: the only source of randomness.
 
     Returns:
-        (B, S, S) uint8; half of the painted films have black lungs.
+        (B, S, S) uint8; of the painted films a third have black lungs, a third have grey ones.
     """
-    grey = (draws.uniform(len(plates), 0.0, 1.0) - 0.5).clamp(min=0) * 510
+    count, size = len(plates), plates.shape[-1]
+    black, smooth = draws.uniform(count, 0.0, 1.0) < 1 / 3, draws.uniform(count, 0.0, 1.0) < 1 / 2
+    knots = draws.uniform(count, 0.0, 255.0, 1, _KNOTS, _KNOTS)
+    knots = torch.where(smooth[:, None, None, None], knots, knots[:, :, :1, :1])  # else one grey
+    knots = knots.where(~black[:, None, None, None], 0.0)
     plates = plates.clone()
     for films, margin in draws.of_each_group(len(plates), 0.0, MARGIN):
         picked = painted[films].nonzero()[:, 0] + films.start
         if len(picked) == 0:
             continue
-        bare = int(margin * plates.shape[-1])  # pixels of margin left
+        bare = int(margin * size)  # pixels of margin left
         body = functional.max_pool2d((lungs[picked] == 0).float(), 2 * bare + 1, stride=1, padding=bare)
-        hidden = grey[picked].to(torch.uint8)[:, None, None]
-        plates[picked] = torch.where(body == 0, hidden, plates[picked])
+        greys = functional.interpolate(knots[picked], size=size, mode="bilinear", align_corners=True)
+        chosen = plates[picked]
+        hidden = (body == 0) & (chosen > _BLACK)  # a film cut to the lungs keeps its outline
+        plates[picked] = torch.where(hidden, greys[:, 0].to(torch.uint8), chosen)
     return plates
 
 

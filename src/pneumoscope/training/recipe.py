@@ -54,8 +54,9 @@ class DataChoice(_Section):
             front, and the view must not stand for the finding. Unknown views count as one.
         source_weights: share of an epoch per source, in any unit; None for shares by number of films.
         epoch_films: films drawn per epoch; None for as many as there are.
-        lungless_share: of the films drawn, whose lungs are painted over in one grey, and whose target and map
-            become those of a film without pneumonia: what lies outside the lungs is no evidence.
+        lungless_share: of the films drawn, whose lungs are painted over in one grey or a smooth course of
+            greys, and whose target and map become those of a film without pneumonia: what lies outside the
+            lungs is no evidence, nor is their outline.
     """
 
     sources: tuple[str, ...] | None = None
