@@ -19,7 +19,7 @@ from pneumoscope.models.efficientnet_lite import PUBLISHED, published_weights, t
 # Repeats, kernel, stride and expansion of each stage of EfficientNet-B0: Tan & Le 2019, table 1.
 _STAGES = ((1, 3, 1, 1), (2, 3, 2, 6), (2, 5, 2, 6), (3, 3, 2, 6), (3, 5, 1, 6), (4, 5, 2, 6), (1, 3, 1, 6))
 # Times their depth: `efficientnet_lite_builder.py` in TensorFlow's `efficientnet/lite`.
-_DEPTH = {"efficientnet_lite0": 1.0}
+_DEPTH = {"efficientnet_lite0": 1.0, "efficientnet_lite1": 1.1, "efficientnet_lite2": 1.2}
 
 each_lite = pytest.mark.parametrize("name", sorted(PUBLISHED))
 

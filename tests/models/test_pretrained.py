@@ -17,7 +17,9 @@ def test_unreachable_hub_says_what_to_do(error: OSError, monkeypatch: pytest.Mon
         build_model("efficientnet_b0", pretrained=True)
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_b0", "timm:resnet18"])
+@pytest.mark.parametrize(
+    "name", ["efficientnet_lite0", "efficientnet_lite2", "efficientnet_b0", "timm:resnet18"]
+)
 def test_output_stride_doubles_the_grid(name: str) -> None:
     grids = []
     for stride in (32, 16):
