@@ -150,6 +150,8 @@ def test_the_ladder_is_registered() -> None:
         "improved_pneumonia_cnn",
         "efficientnet_b0",
         "efficientnet_lite0",
+        "efficientnet_lite1",
+        "efficientnet_lite2",
         "ensemble",
     }
     assert ladder <= set(model_names())

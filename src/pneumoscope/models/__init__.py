@@ -1,6 +1,11 @@
 """The networks, by name (needs the `train` extra)."""
 
-from pneumoscope.models import convolutional, pretrained, residual  # noqa: F401  they register builders
+from pneumoscope.models import (  # noqa: F401  they register builders
+    convolutional,
+    efficientnet_lite,
+    pretrained,
+    residual,
+)
 from pneumoscope.models.ensemble import Ensemble
 from pneumoscope.models.pooled import PooledClassifier, class_activation_map
 from pneumoscope.models.registry import (
