@@ -168,7 +168,23 @@ def test_a_run_starts_from_another(ground, train, tmp_path):
 
     status, _, err = train("--out", tmp_path / "fourth", "--start-from", tmp_path)
     assert status == 1
-    assert "--start-from wants the directory of a run" in err
+    assert "--start-from and --teacher want the directory of a run" in err
+    assert err.count("\n") == 1
+
+
+def test_a_run_learns_from_others(train, tmp_path):
+    assert train("--out", tmp_path / "teacher")[0] == 0
+    share = ("--set", "loss.teacher_share=0.5")
+    status, _, err = train("--out", tmp_path / "student", "--teacher", tmp_path / "teacher", *share)
+    assert status == 0, err
+    told = json.loads((tmp_path / "student" / checkpoint.RUN).read_text())["taught_by"]
+    assert [teacher["recipe"] for teacher in told] == ["tiny"]
+
+    status, _, err = train("--out", tmp_path / "third", *share)
+    assert status == 2
+    assert "a recipe with a share wants teachers" in err
+    status, _, err = train("--out", tmp_path / "fourth", "--teacher", tmp_path, *share)
+    assert status == 1
     assert err.count("\n") == 1
 
 

@@ -14,6 +14,8 @@ from pneumoscope.training import checkpoint
 from pneumoscope.training.distributed import process_group
 from pneumoscope.training.loop import TIMINGS, train
 from pneumoscope.training.run_directory import RunDirectory
+from pneumoscope.training.start import open_start
+from pneumoscope.training.teachers import open_teachers
 from tiny_training import make_caches, make_rows
 
 _WORKER = Path(__file__).parents[1] / "training_worker.py"
@@ -26,15 +28,22 @@ class Ground:
     root: Path
     rows: list[ManifestRow]
 
-    def train(self, recipe, out, *, rows=None, resume=False, start=None, observer=None):
-        """Train in this process; what run.json holds."""
+    def train(self, recipe, out, *, rows=None, resume=False, start=None, teachers=(), observer=None):
+        """Train in this process, `teachers` being directories of runs; what run.json holds."""
         rows = self.rows if rows is None else rows
         caches = make_caches(recipe, rows, self.root)
         with process_group("cpu") as processes:
             directory = RunDirectory(
-                out, recipe, manifest_sha256(rows), processes, resume=resume, start=start
+                out,
+                recipe,
+                manifest_sha256(rows),
+                processes,
+                resume=resume,
+                start=start,
+                teachers=[open_start(teacher) for teacher in teachers],
             )
-            return train(recipe, rows, caches, directory, processes, observer=observer)
+            opened = open_teachers(teachers, recipe) if teachers else None
+            return train(recipe, rows, caches, directory, processes, teachers=opened, observer=observer)
 
     def elsewhere(self, recipe, out, launcher=(sys.executable,), **settings):
         """Train in other processes."""

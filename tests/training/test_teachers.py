@@ -1,0 +1,99 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+from pneumoscope.errors import DataError, UsageError
+from pneumoscope.models import build_model, save_weights
+from pneumoscope.training import checkpoint
+from pneumoscope.training.kept_network import kept_network
+from pneumoscope.training.losses import taught_map_loss
+from pneumoscope.training.start import open_start
+from pneumoscope.training.teachers import Teachers, open_teachers
+from tiny_training import make_recipe
+
+SHORT = [{"epochs": 1, "size": 32}]
+LONG = [{"epochs": 12, "size": 32}]
+
+
+@pytest.fixture(scope="module")
+def taught(ground, tmp_path_factory):
+    """Directories of two teachers: one that learnt for long, one that hardly did."""
+    folder = tmp_path_factory.mktemp("teachers")
+    ground.train(
+        make_recipe(name="able", stages=[{"epochs": 12, "size": 32}], ema_decay=None), folder / "able"
+    )
+    ground.train(make_recipe(name="other", seed=5, stages=SHORT), folder / "other")
+    return folder
+
+
+def test_teachers_judge_by_the_mean_of_their_logits_and_of_their_maps():
+    torch.manual_seed(0)
+    networks = [build_model("simple_cnn").eval(), build_model("deep_cnn").eval()]  # maps of two grids
+    films = torch.rand(3, 1, 64, 64)
+    judged = Teachers(networks).judge(films)
+    logits, maps = zip(*(network.forward_with_map(films) for network in networks), strict=True)
+    torch.testing.assert_close(judged.finding, torch.stack(logits).mean(0).sigmoid())
+    finest = max(cam.shape[1] for cam in maps)
+    assert judged.warm.shape == (3, finest, finest)
+    alone = Teachers(networks[:1]).judge(films)
+    torch.testing.assert_close(alone.warm, maps[0].sigmoid())
+    assert not judged.finding.requires_grad
+
+
+def test_a_student_learns_from_its_teacher_even_what_the_labels_deny(ground, taught, tmp_path):
+    denying = tmp_path / "denying"
+    shutil.copytree(taught / "able", denying)
+    _, network = kept_network(taught / "able")
+    with torch.no_grad():
+        network.head.weight.neg_()
+        network.head.bias.neg_()
+    save_weights(network, denying / checkpoint.WEIGHTS)
+    student = make_recipe(stages=LONG, ema_decay=None, loss={"teacher_share": 1.0, "map_weight": 0.1})
+    summary = ground.train(student, tmp_path / "student", teachers=[denying])
+    assert [told["recipe"] for told in summary["taught_by"]] == ["able"]
+    assert summary["taught_by"][0]["weights_sha256"] == open_start(denying).weights_sha256
+    assert _last_auc(taught / "able") > 0.7
+    assert _last_auc(tmp_path / "student") < 0.3
+
+
+def _last_auc(run):
+    record = json.loads((run / checkpoint.LOG).read_text().splitlines()[-1])
+    return record["validation"]["auc"]
+
+
+def test_a_taught_run_goes_on_with_the_same_teachers_alone(ground, taught, tmp_path):
+    student = make_recipe(stages=SHORT, loss={"teacher_share": 0.5, "map_weight": 0.5})
+    summary = ground.train(student, tmp_path / "run", teachers=[taught / "able", taught / "other"])
+    again = ground.train(student, tmp_path / "run", teachers=[taught / "able", taught / "other"], resume=True)
+    assert again == summary
+    with pytest.raises(UsageError, match="was taught by other runs"):
+        ground.train(student, tmp_path / "run", teachers=[taught / "other"], resume=True)
+
+
+def test_a_share_wants_teachers_and_teachers_want_a_share(taught):
+    with pytest.raises(UsageError, match=r"teacher_share is 0\.5, and 0 --teacher"):
+        open_teachers([], make_recipe(loss={"teacher_share": 0.5}))
+    with pytest.raises(UsageError, match=r"teacher_share is 0\.0, and 1 --teacher"):
+        open_teachers([taught / "able"], make_recipe())
+
+
+def test_a_teacher_that_saw_its_films_otherwise_is_refused(taught):
+    other = make_recipe(prepare={"intensity": "percentile"}, loss={"teacher_share": 0.5})
+    with pytest.raises(UsageError, match=r"prepare\.intensity is as-stored, not percentile"):
+        open_teachers([taught / "able"], other)
+
+
+def test_what_is_no_run_is_no_teacher(tmp_path):
+    with pytest.raises(DataError, match=checkpoint.RECIPE):
+        open_teachers([tmp_path], make_recipe(loss={"teacher_share": 0.5}))
+
+
+def test_the_taught_map_is_compared_on_the_students_grid():
+    cam = torch.tensor([[[0.0, 4.0], [-4.0, 0.0]]])
+    warm = torch.zeros(1, 4, 4)
+    warm[:, :2, 2:] = 1.0
+    right, wrong = taught_map_loss(cam, warm), taught_map_loss(-cam, warm)
+    assert right.shape == (1,)
+    assert float(right) < float(wrong)
