@@ -54,6 +54,13 @@ def transplant(
             help="Make more of the rarer view's donors: about as many of each view of a source and label.",
         ),
     ] = False,
+    two_donors: Annotated[
+        bool,
+        typer.Option(
+            "--two-donors",
+            help="Take the two lungs of each film from two donors: none is learnt by heart.",
+        ),
+    ] = False,
     split: Annotated[
         _Split, typer.Option(help="Of donors and hosts: to train on, or to choose between networks by.")
     ] = _Split.TRAIN,
@@ -83,6 +90,7 @@ def transplant(
             host_labels=host_label or ["NORMAL"],
             copies=copies,
             level_views=level_views,
+            two_donors=two_donors,
             split=split.value,
             most=most,
             seed=seed,

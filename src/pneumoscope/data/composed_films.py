@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from pneumoscope.data.lung_finder import shared_finder
 from pneumoscope.data.lungs import Mask, largest_two, lung_mask
@@ -79,11 +80,13 @@ class FoundLungs:
         packed: of (S, S) bool.
         share: of the film that they take.
         slimness: logarithm of height over width of their rectangle; 0 without lungs.
+        parts: 2 where both lungs are seen apart.
     """
 
     packed: NDArray[np.uint8]
     share: float
     slimness: float
+    parts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,8 @@ def find_film_lungs(look: Look) -> FoundLungs:
     lungs = lung_mask(plate) if look.cut else largest_two(shared_finder().find(plate))
     rows, columns = np.flatnonzero(lungs.any(axis=1)), np.flatnonzero(lungs.any(axis=0))
     slimness = np.log((rows[-1] - rows[0] + 1) / (columns[-1] - columns[0] + 1)) if lungs.any() else 0.0
-    return FoundLungs(np.packbits(lungs), float(lungs.mean()), float(slimness))
+    _, parts = ndimage.label(lungs)
+    return FoundLungs(np.packbits(lungs), float(lungs.mean()), float(slimness), int(parts))
 
 
 def unpacked(packed: NDArray[np.uint8]) -> Mask:

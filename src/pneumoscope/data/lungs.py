@@ -12,6 +12,7 @@ __all__ = [
     "Mask",
     "Seat",
     "Transplant",
+    "join_halves",
     "largest_two",
     "lung_mask",
     "rectangle_of",
@@ -29,6 +30,7 @@ _SMALLEST_LUNG = 0.01  # share of the film; a collapsed lung may be this small
 _SMALLEST_GAP = 0.0012  # share of the film
 _TONES = (2.0, 99.0)  # percentiles of a lung's grey that are made to agree
 _GAIN = (0.5, 1.8)  # a hazy lung must stay hazy
+_SEAM = 6  # pixels over which two halves meet
 _MARGIN = 8  # pixels around the lungs that blurring reaches
 
 
@@ -151,6 +153,51 @@ def transplant(
     film[rows, columns] = window
     covered = float((boxed & seen).sum() / boxed.sum()) if boxed.any() else 1.0 - bool(boxes)
     return Transplant(np.clip(np.rint(film), 0, 255).astype(np.uint8), moved_boxes, covered)
+
+
+def join_halves(left: Transplant, right: Transplant, host_lungs: Mask) -> Transplant:
+    """The left half of the picture of one transplant, and the right half of another, into the same host.
+
+    They meet between the host's lungs, over a few pixels: there both show the host, or nearly.
+
+    Args:
+        left: its left half is shown.
+        right: its right half is shown.
+        host_lungs: (S, S) bool, not empty.
+
+    Returns:
+        The film, with what each half shows of its boxes; covered is the smaller one's, and 0 where less than
+        half of a box is left, so that nobody can say whether its opacity is.
+    """
+    side = left.film.shape[0]
+    seam = _between(host_lungs)
+    share = np.clip((np.arange(side) - seam) / _SEAM + 0.5, 0, 1)  # of the right one
+    film = left.film * (1 - share) + right.film * share
+    drawn = (*left.boxes, *right.boxes)
+    boxes = [_cut_box(box, 0.0, seam / side) for box in left.boxes]
+    boxes += [_cut_box(box, seam / side, 1.0) for box in right.boxes]
+    known = all(box[2] == 0 or box[2] >= whole[2] / 2 for box, whole in zip(boxes, drawn, strict=True))
+    return Transplant(
+        np.rint(film).astype(np.uint8),
+        tuple(box for box in boxes if box[2] > 0),
+        min(left.covered, right.covered) if known else 0.0,
+    )
+
+
+def _between(lungs: Mask) -> int:
+    """The column with least lung, in the middle third of both."""
+    _, _, first, last = rectangle_of(lungs)
+    third = (last - first) // 3
+    middle = lungs[:, first + third : max(first + third + 1, last - third)].sum(axis=0)
+    emptiest = np.flatnonzero(middle == middle.min())
+    return first + third + int(emptiest[len(emptiest) // 2])
+
+
+def _cut_box(box: Box, first: float, last: float) -> Box:
+    """What of a box lies between two columns, in fractions of the film."""
+    x, y, width, height = box
+    left, right = np.clip((x, x + width), first, last)
+    return round(float(left), 6), y, round(float(right - left), 6), height
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,16 @@ transplant is a whole film whose lungs, label and boxes come from one film, and 
 from another one: positives, other diseases and normals alike are made so, and none can be told by its
 surroundings. Normal films are the plain choice of hosts; films of the ill as hosts teach that a portable
 film of a patient in bed, with tubes and folds, is not yet a pneumonia.
+
+Or the two lungs come from two films. A network that is shown the same few thousand pairs of lungs again and
+again knows them by heart; of their halves there are millions of pairs, and an opacity in one lung is on a
+film with whatever the other one shows.
 """
 
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import dumps, loads
 from pathlib import Path
 from typing import Literal
@@ -36,7 +40,7 @@ from pneumoscope.data.composed_films import (
     with_progress,
     write_film,
 )
-from pneumoscope.data.lungs import transplant
+from pneumoscope.data.lungs import Transplant, join_halves, transplant
 from pneumoscope.data.manifest import ManifestRow, check_sources, write_manifest
 from pneumoscope.data.processes import processes
 from pneumoscope.errors import DataError
@@ -58,6 +62,7 @@ def transplant_films(
     host_labels: Sequence[str] = ("NORMAL",),
     copies: int = 1,
     level_views: bool = False,
+    two_donors: bool = False,
     split: Literal["train", "validation"] = "train",
     most: int | None = None,
     seed: int = 0,
@@ -81,6 +86,10 @@ def transplant_films(
         level_views: make so many times more of the rarer views' donors that every view of a source and label
             has about as many transplants: normal films of patients in bed are few, and a network that is
             shown the same few again and again knows them by heart.
+        two_donors: take the lung on the picture's right from a second donor of the same source and view, and
+            of the same label where nobody drew boxes; a film with a box left is PNEUMONIA, another one is
+            OTHER unless both donors are NORMAL. The patient is the first donor's. Donors whose lungs are not
+            seen apart are left out.
         split: "train" to train on them, "validation" to choose between networks by whole films with boxes.
         most: donors of one source and label, drawn at random; None for all.
         seed: of the choice of hosts, of grey scale and of filled opacities.
@@ -116,7 +125,9 @@ def transplant_films(
                 "transplants need whole films as hosts"
             )
         fit_donors = [
-            index for index in range(len(donors)) if lungs[len(hosts) + index].share >= SMALLEST_DONOR
+            index
+            for index, found in enumerate(lungs[len(hosts) :])
+            if found.share >= SMALLEST_DONOR and (found.parts == 2 or not two_donors)
         ]
         own = {hosts[index].path: place for place, index in enumerate(fit_hosts)}
         chosen = _choose(
@@ -126,17 +137,29 @@ def transplant_films(
             _copies([donors[index] for index in fit_donors], copies, level_views),
             seed,
         )
-        made_of = [
-            _Task(
+        givers = {
+            index: _Donor(
                 root / donors[index].path,
                 lungs[len(hosts) + index].packed,
                 donors[index].boxes,
-                tuple((root / hosts[fit_hosts[host]].path, lungs[fit_hosts[host]].packed) for host in picked),
-                np.random.default_rng([seed, zlib.crc32(donors[index].sha256.encode())]),
+                str(donors[index].label),
             )
-            for index, picked in zip(fit_donors, chosen, strict=True)
+            for index in fit_donors
+        }
+        partners = (
+            _partners(donors, fit_donors, [len(picked) for picked in chosen], seed) if two_donors else None
+        )
+        made_of = [
+            _Task(
+                givers[index],
+                tuple((root / hosts[fit_hosts[host]].path, lungs[fit_hosts[host]].packed) for host in picked),
+                None if partners is None else tuple(givers[partner] for partner in partners[place]),
+                zlib.crc32(donors[index].sha256.encode()),
+                seed,
+            )
+            for place, (index, picked) in enumerate(zip(fit_donors, chosen, strict=True))
         ]
-        folder = _folder(host_labels)
+        folder = _folder(host_labels) + ("-of-two" if two_donors else "")
         (out / folder).mkdir(parents=True, exist_ok=True)
         names = file_names(donors)
         made = []
@@ -145,20 +168,39 @@ def transplant_films(
             for copy, content in enumerate(contents):
                 if content is not None:
                     path = f"{folder}/{names[index]}-{copy}.png"
-                    made.append(write_film(content, out, path, donors[index], TRANSPLANTS))
+                    donor = replace(donors[index], label=content.label)
+                    made.append(write_film(content.made, out, path, donor, TRANSPLANTS))
     write_manifest(made, out / "manifest.parquet")
     return made
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
-    """A donor with its lungs and boxes, and the hosts that it goes into, with theirs."""
+class _Donor:
+    """A film with its lungs, boxes and label."""
 
-    donor: Path
+    path: Path
     lungs: NDArray[np.uint8]
     boxes: str | None
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A donor, the hosts that it goes into, with their lungs, and the second donor for each, if any."""
+
+    donor: _Donor
     hosts: tuple[tuple[Path, NDArray[np.uint8]], ...]
-    generator: np.random.Generator
+    partners: tuple[_Donor, ...] | None
+    name: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """A made film and its label."""
+
+    made: Made
+    label: str
 
 
 def _copies(donors: Sequence[ManifestRow], copies: int, level_views: bool) -> list[int]:
@@ -195,16 +237,59 @@ def _choose(
     return chosen
 
 
-def _make(task: _Task) -> list[Made | None]:
+def _partners(
+    donors: Sequence[ManifestRow], fit: Sequence[int], counts: Sequence[int], seed: int
+) -> list[list[int]]:
+    """For each fit donor as many others as it has hosts: of its source, view and, without boxes, label."""
+    generator = np.random.default_rng([seed, 2])
+    alike = defaultdict(list)
+    for index in fit:
+        alike[_kind(donors[index])].append(index)
+    partners = []
+    for index, count in zip(fit, counts, strict=True):
+        others = [
+            other for other in alike[_kind(donors[index])] if donors[other].patient != donors[index].patient
+        ]
+        partners.append([int(other) for other in generator.choice(others or [index], size=count)])
+    return partners
+
+
+def _kind(donor: ManifestRow) -> tuple[str, ...]:
+    return donor.source, donor.view or "", "" if donor.boxes is not None else str(donor.label)
+
+
+def _make(task: _Task) -> list[_Labelled | None]:
     """Transplants of one donor; None for one that does not show what its boxes mark."""
-    donor, lungs = plate_of(task.donor), unpacked(task.lungs)
-    boxes = [(x, y, width, height) for x, y, width, height in loads(task.boxes or "[]")]
-    contents: list[Made | None] = []
-    for path, host_lungs in task.hosts:
-        made = transplant(donor, lungs, plate_of(path), unpacked(host_lungs), boxes, task.generator)
-        moved = None if task.boxes is None else dumps(made.boxes)
-        contents.append(Made(as_png(made.film), moved) if made.covered >= _SHOWN else None)
+    # Both halves draw the same numbers, so that their greys are moved alike.
+    generator, other_generator = (np.random.default_rng([task.seed, task.name]) for _ in range(2))
+    contents: list[_Labelled | None] = []
+    for number, (path, host_lungs) in enumerate(task.hosts):
+        host, inside = plate_of(path), unpacked(host_lungs)
+        made, label = _transplanted(task.donor, host, inside, generator), task.donor.label
+        if task.partners is not None:
+            partner = task.partners[number]
+            made = join_halves(made, _transplanted(partner, host, inside, other_generator), inside)
+            label = _label_of(task.donor, partner, made)
+        moved = None if task.donor.boxes is None else dumps(made.boxes)
+        shown = made.covered >= _SHOWN
+        contents.append(_Labelled(Made(as_png(made.film), moved), label) if shown else None)
     return contents
+
+
+def _transplanted(
+    donor: _Donor, host: NDArray[np.uint8], inside: NDArray[np.bool_], generator: np.random.Generator
+) -> Transplant:
+    boxes = [(x, y, width, height) for x, y, width, height in loads(donor.boxes or "[]")]
+    return transplant(plate_of(donor.path), unpacked(donor.lungs), host, inside, boxes, generator)
+
+
+def _label_of(left: _Donor, right: _Donor, made: Transplant) -> str:
+    """Of two halves: boxes decide where there are any, as an opacity may be in the half that is not shown."""
+    if left.boxes is None:
+        return left.label
+    if made.boxes:
+        return "PNEUMONIA"
+    return "NORMAL" if left.label == right.label == "NORMAL" else "OTHER"
 
 
 def _folder(host_labels: Sequence[str]) -> str:
