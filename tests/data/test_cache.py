@@ -284,6 +284,13 @@ def test_one_build_at_a_time(tmp_path: Path) -> None:
         build_cache(rows, tmp_path, SMALL, tmp_path / "cache", workers=1)
 
 
+def test_what_is_there_is_opened_while_another_build_runs(tmp_path: Path) -> None:
+    rows = write_films(tmp_path, 2)
+    build_cache(rows, tmp_path, SMALL, tmp_path / "cache", workers=1)
+    with plate_store.lock(tmp_path / "cache"):
+        assert len(build_cache(rows[:1], tmp_path, SMALL, tmp_path / "cache", workers=1)) == 2
+
+
 def test_pickle_carries_the_place_not_the_plates(tmp_path: Path) -> None:
     rows = write_films(tmp_path, 3)
     cache = build_cache(rows, tmp_path, SMALL, tmp_path / "cache", workers=1)

@@ -5,7 +5,14 @@ import pytest
 from scipy import ndimage
 
 from data.made_cuts import SIDE, brighter, cut_film, elliptical_lungs, whole_film
-from pneumoscope.data.lungs import largest_two, lung_mask, texture_agreement, transplant
+from pneumoscope.data.lungs import (
+    Transplant,
+    join_halves,
+    largest_two,
+    lung_mask,
+    texture_agreement,
+    transplant,
+)
 
 LUNGS = elliptical_lungs()
 UPPER = elliptical_lungs(bottom=0.0)
@@ -124,6 +131,28 @@ def test_the_same_generator_makes_the_same_film_and_another_does_not():
     films = [put(cut_film(1), LUNGS, whole_film(2), LUNGS, seed=seed).film for seed in (1, 1, 2)]
     np.testing.assert_array_equal(films[0], films[1])
     assert (films[0] != films[2]).any()
+
+
+def test_halves_meet_between_the_lungs_and_keep_what_they_show_of_their_boxes():
+    host = whole_film(3)
+    left_box, right_box = (0.2, 0.4, 0.1, 0.2), (0.7, 0.4, 0.1, 0.2)
+    one = put(cut_film(1), LUNGS, host, LUNGS, [left_box, right_box])
+    two = put(cut_film(2), LUNGS, host, LUNGS, [left_box])
+    joined = join_halves(one, two, LUNGS)
+    middle = SIDE // 2
+    np.testing.assert_array_equal(joined.film[:, : middle - 6], one.film[:, : middle - 6])
+    np.testing.assert_array_equal(joined.film[:, middle + 6 :], two.film[:, middle + 6 :])
+    np.testing.assert_allclose(joined.boxes, [left_box], atol=1e-4)
+    assert joined.covered == 1.0
+    np.testing.assert_allclose(join_halves(two, one, LUNGS).boxes, [left_box, right_box], atol=1e-4)
+
+
+@pytest.mark.parametrize(("width", "known"), [(0.3, True), (0.2, True), (0.15, False)])
+def test_half_a_box_and_less_says_nothing(width, known):
+    across = (0.5 - 0.1, 0.4, width, 0.2)  # a tenth of the film of it is left of the seam
+    made = Transplant(whole_film(1), (across,), 1.0)
+    bare = Transplant(whole_film(2), (), 1.0)
+    assert (join_halves(bare, made, LUNGS).covered == 1.0) == known
 
 
 def test_what_is_boxed_outside_all_lungs_is_not_covered():

@@ -78,6 +78,40 @@ def test_a_whole_film_may_give_its_lungs_but_never_to_itself(made, tmp_path):
         assert host_of(pixels(tmp_path, film)) != int(film.patient.partition(":")[2])
 
 
+def test_two_donors_give_one_lung_each_and_the_box_that_is_left_decides(made, tmp_path):
+    rows, root, _, _ = made
+    films = make(rows, root, tmp_path, two_donors=True, copies=3)
+    assert len(films) == 5 * 3
+    assert len({film.path for film in films}) == 15
+    assert not {film.path for film in films} & {film.path for film in made[3]}
+    by_patient = {row.patient: row for row in rows if row.source == CUT}
+    for film in films:
+        first = by_patient[film.patient]
+        boxes = json.loads(film.boxes)
+        # The donors' boxes lie on the left of the picture: that of the first donor is shown alone.
+        assert len(boxes) == (1 if first.label == "PNEUMONIA" else 0)
+        assert (film.label == "PNEUMONIA") == bool(boxes)
+        assert film.view == first.view
+    # Donors of one view give to each other: the ill are AP, the normal ones of no view.
+    assert {film.label for film in films} == {"PNEUMONIA", "NORMAL"}
+
+
+def test_a_half_without_its_donors_opacity_is_not_normal(tmp_path):
+    rows = [replace(row, view=None) for row in make_cut_pool(tmp_path / "pool", hosts=2, sick=1)]
+    films = make(rows, tmp_path / "pool", tmp_path / "out", two_donors=True, copies=2)
+    labels = {(film.patient == "made:100", film.label) for film in films}
+    assert (True, "PNEUMONIA") in labels  # its opacity is in the half that it gives first
+    assert labels <= {(True, "PNEUMONIA"), (False, "NORMAL"), (False, "OTHER")}
+    assert (False, "OTHER") in labels
+
+
+def test_without_boxes_both_donors_have_one_label(tmp_path):
+    rows = [replace(row, boxes=None, view=None) for row in make_cut_pool(tmp_path / "pool")]
+    films = make(rows, tmp_path / "pool", tmp_path / "out", two_donors=True, copies=2)
+    labels = {row.patient: row.label for row in rows}
+    assert all(film.label == labels[film.patient] and film.boxes is None for film in films)
+
+
 def test_most_films_of_a_source_and_label(made, tmp_path):
     rows, root, _, _ = made
     films = make(rows, root, tmp_path, most=1, copies=1)

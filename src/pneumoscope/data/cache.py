@@ -195,6 +195,12 @@ def build_cache(
     if not wanted:
         raise DataError(f"{directory}: no films to cache; does the manifest hold any?")
     directory.mkdir(parents=True, exist_ok=True)
+    index = plate_store.read_index(directory)
+    if index is not None and index.parameters == parameters and wanted.keys() <= _present(index):
+        # Nothing to build, and so nothing to wait for: several trainings may begin at once.
+        cache = PlateCache.open(directory)
+        _check_code(cache, wanted, root)
+        return cache
     with plate_store.lock(directory):
         index = plate_store.read_index(directory)
         if index is None:
@@ -228,6 +234,11 @@ def build_cache(
         plate_store.write_index(directory, CacheIndex(parameters, tuple(films), kept))
         plate_store.remove_journal(directory)
     return PlateCache.open(directory)
+
+
+def _present(index: CacheIndex) -> set[str]:
+    """Films whose plates are there."""
+    return {sha256 for sha256, crc in index.films if crc is not None}
 
 
 def _allocate(directory: Path, index: CacheIndex, wanted: dict[str, str]) -> list[tuple[str, int | None]]:
