@@ -32,6 +32,7 @@ PLAN = Plan.model_validate(
             {"name": "two", "title": "2", "recipe": "r.yaml", "manifests": ["pool", "made"], "shipped": True},
             {"name": "mean", "title": "4", "members": ["left", "two"], "average": True},
             {"name": "last", "title": "6", "recipe": "finish.yaml", "start": "mean"},
+            {"name": "taught", "title": "7", "recipe": "student.yaml", "teachers": ["one", "left"]},
             {"name": "both", "title": "3", "members": ["one", "two"], "export": ["--guard", "{runs}/g.json"]},
         ],
     }
@@ -95,6 +96,16 @@ def test_an_average_that_others_start_from_is_made_a_run_again(tmp_path):
     left = _commands("last", places, missing=True)
     verbs = [line.split()[1] for line in left if line.startswith("pneumoscope ")]
     assert verbs == ["data", "train", "export", "evaluate"]
+
+
+def test_teachers_are_trained_before_whom_they_teach():
+    commands = _commands("taught")
+    assert commands[1] == TRAIN
+    assert commands[2].startswith("pneumoscope train recipes/finish.yaml --start-from runs/one")
+    assert commands[3] == (
+        f"pneumoscope train recipes/student.yaml --teacher runs/one --teacher runs/left {POOL} "
+        "--out runs/taught --resume"
+    )
 
 
 def test_the_shipped_default_is_measured_by_its_name():

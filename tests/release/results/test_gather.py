@@ -248,6 +248,21 @@ def test_an_average_is_shown_with_what_its_runs_started_from(made):
     assert made.gather()["missing"] == ["Mean: its bundle was not made from its run: export again"]
 
 
+def test_a_run_is_shown_with_its_teachers(both):
+    first, second = both.plan["ladder"]
+    both.plan["ladder"] = [first, second | {"teachers": ["one"]}]
+    complaint = ["Second: its run was not taught by the networks that the plan names"]
+    assert both.gather()["missing"] == complaint
+    weights = both.places.runs / "one" / "weights.safetensors"
+    weights.write_bytes(b"weights of the teacher")
+    path = both.places.runs / "two" / "run.json"
+    teacher = {"recipe": "made", "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"taught_by": [teacher]}))
+    assert both.gather()["missing"] == []
+    weights.write_bytes(b"other weights")
+    assert both.gather()["missing"] == complaint
+
+
 def test_a_run_cut_short_is_named(both):
     path = both.places.runs / "one" / "run.json"
     path.write_text(path.read_text().replace("true", "false"))

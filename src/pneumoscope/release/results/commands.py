@@ -78,6 +78,8 @@ class Places:
         changes = [word for change in plan.changes(entry) for word in ("--set", change)]
         if entry.start is not None:
             changes += ["--start-from", str(self.run(plan.entry(entry.start)))]
+        for teacher in entry.teachers:
+            changes += ["--teacher", str(self.run(plan.entry(teacher)))]
         where = [*self.manifest_options(plan, entry.manifests), "--out", str(self.run(entry)), "--resume"]
         return shlex.join(["pneumoscope", "train", str(self.recipes / entry.recipe), *changes, *where])
 

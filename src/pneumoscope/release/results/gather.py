@@ -165,6 +165,8 @@ class _Gathering:
             self._miss(entry, "its run did not reach its end")
         if run.started_from != self._start_of(entry):
             self._miss(entry, "its run did not start from the weights that the plan names")
+        if run.taught_by != tuple(map(self._weights_of, entry.teachers)):
+            self._miss(entry, "its run was not taught by the networks that the plan names")
         self.runs[entry.name] = run
         self.recipes[entry.name] = run.recipe
         return True
@@ -179,11 +181,13 @@ class _Gathering:
         return True
 
     def _start_of(self, entry: Entry) -> str | None:
-        """Hash of the weights that its training is to start from; empty where they are not at hand."""
-        if entry.start is None:
-            return None
+        """Hash of the weights that its training is to start from, None for none."""
+        return None if entry.start is None else self._weights_of(entry.start)
+
+    def _weights_of(self, name: str) -> str:
+        """Hash of the weights that an entry's run kept; empty where they are not at hand."""
         try:
-            return open_start(self.places.run(self.plan.entry(entry.start))).weights_sha256
+            return open_start(self.places.run(self.plan.entry(name))).weights_sha256
         except DataError:
             return ""
 

@@ -89,6 +89,7 @@ class Entry(_Section):
         set: further changes, as `pneumoscope train --set` takes them.
         start: name of the entry whose weights its training starts from; None for those of the recipe. Where
             that has members, its bundle is made a run again.
+        teachers: names of the entries whose judgement it learns.
         members: names of the entries that it is made of.
         average: of the members' weights; else they are an ensemble.
         manifests: names of the manifests that it is trained on; where its bundle is made a run again, of the
@@ -106,6 +107,7 @@ class Entry(_Section):
     budget: str | None = None
     set: tuple[str, ...] = ()
     start: str | None = None
+    teachers: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     average: bool = False
     manifests: tuple[str, ...] = ("pool",)
@@ -118,7 +120,7 @@ class Entry(_Section):
     @property
     def needs(self) -> tuple[str, ...]:
         """Names of the entries that must be made before it."""
-        return (*self.members, *(() if self.start is None else (self.start,)))
+        return (*self.members, *self.teachers, *(() if self.start is None else (self.start,)))
 
     @field_validator("export", "stress", "maps")
     @classmethod
@@ -129,8 +131,10 @@ class Entry(_Section):
     def _one_origin(self) -> Self:
         if (self.recipe is None) == (not self.members):
             raise ValueError("an entry has either a recipe or members")
-        if (self.average and not self.members) or (self.start is not None and self.members):
-            raise ValueError("only an entry with members is an average, and only one with a recipe starts")
+        if self.average and not self.members:
+            raise ValueError("only an entry with members is an average")
+        if self.members and (self.start is not None or self.teachers):
+            raise ValueError("only an entry with a recipe starts from another one, or has teachers")
         return self
 
 
@@ -201,8 +205,7 @@ class Plan(_Section):
         names = [entry.name for entry in self.named]
         if len(set(names)) < len(names):
             raise ValueError("two entries have one name")
-        wanted = [member for entry in self.named for member in entry.members]
-        wanted += [entry.start for entry in self.named if entry.start is not None]
+        wanted = [name for entry in self.named for name in entry.needs]
         wanted += [name for pair in self.comparisons for name in (pair.first, pair.second)]
         wanted += [] if self.reference is None else [self.reference]
         for unknown in sorted(set(wanted) - set(names)):
@@ -212,7 +215,7 @@ class Plan(_Section):
             while more := {name for need in needed for name in self.entry(need).needs} - needed:
                 needed |= more
             if entry.name in needed:
-                raise ValueError(f"{entry.name} is made of itself, or starts from itself")
+                raise ValueError(f"{entry.name} is made of itself, starts from itself or teaches itself")
             start = None if entry.start is None else self.entry(entry.start)
             if start is not None and len(start.members) > 1 and not start.average:
                 raise ValueError(

@@ -39,6 +39,7 @@ class RunRecord:
         metric: validation AUC of that epoch, averaged as the recipe says.
         finished: it reached its end.
         started_from: SHA-256 of the weights that it started from; None for random or published ones.
+        taught_by: SHA-256 of the weights of its teachers.
     """
 
     name: str
@@ -56,6 +57,7 @@ class RunRecord:
     metric: float | None
     finished: bool
     started_from: str | None
+    taught_by: tuple[str, ...]
 
 
 def read_run(directory: Path) -> RunRecord:
@@ -84,6 +86,7 @@ def read_run(directory: Path) -> RunRecord:
             metric=facts["selected_metric"],
             finished=facts["finished"] is True,
             started_from=(facts.get("started_from") or {}).get("weights_sha256"),
+            taught_by=tuple(str(teacher["weights_sha256"]) for teacher in facts.get("taught_by", ())),
         )
     except KeyError as error:
         raise DataError(
