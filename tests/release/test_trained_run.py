@@ -144,6 +144,16 @@ def test_weights_of_one_start_are_averaged(tmp_path):
     assert (record.started_from, record.films_seen_before, record.seconds_before) == ("trunk", 100, 7.5)
 
 
+def test_teachers_are_on_the_record(tmp_path):
+    _write_run(tmp_path / "run")
+    path = tmp_path / "run" / "run.json"
+    teachers = [{"recipe": name, "weights_sha256": name, "films_seen": 50, "seconds": 2.5} for name in "ab"]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"taught_by": teachers}))
+    (record,) = open_run(tmp_path / "run").records
+    assert record.taught_by == ("a", "b")
+    assert (record.films_seen_by_teachers, record.seconds_of_teachers) == (100, 5.0)
+
+
 def test_the_start_itself_may_be_one_of_those_averaged(tmp_path):
     _write_run(
         tmp_path / "trunk", model={"name": "simple_cnn", "pretrained": True, "options": {"dropout": 0.1}}

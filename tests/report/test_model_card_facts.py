@@ -140,6 +140,25 @@ def test_an_average_of_weights_is_told_with_its_start():
         assert f"| {name} | no | adamw |" in text
 
 
+def test_teachers_are_told_with_what_they_cost():
+    run = TrainingRun(
+        recipe="student",
+        network="simple_cnn",
+        films_seen=64,
+        seconds=30,
+        taught_by=("large", "larger"),
+        films_seen_by_teachers=900,
+        seconds_of_teachers=50,
+    )
+    text = runs_section(
+        tiny_card(recipe=make_recipe(name="student").model_dump(mode="json"), training_runs=(run,))
+    )
+    assert (
+        "| student, taught by large and larger | `simple_cnn` | - | 64, teachers 900 | - | 30, teachers 50 |"
+        in text
+    )
+
+
 def test_sources_that_were_only_measured_are_external():
     evaluations = tuple(
         _evaluation(split, auc=0.9)

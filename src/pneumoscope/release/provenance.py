@@ -105,7 +105,7 @@ def training_run(recipe: Recipe, record: Mapping[str, Any]) -> TrainingRun:
         recipe: of the run.
         record: content of run.json.
     """
-    told = {key: record[key] for key in TrainingRun.model_fields.keys() & record.keys()}
+    told = {key: record[key] for key in TrainingRun.model_fields.keys() & record.keys() - {"taught_by"}}
     before = record.get("started_from") or {}
     told |= {
         "recipe": recipe.name,
@@ -114,4 +114,10 @@ def training_run(recipe: Recipe, record: Mapping[str, Any]) -> TrainingRun:
         "films_seen_before": before.get("films_seen"),
         "seconds_before": before.get("seconds"),
     }
+    if teachers := record.get("taught_by"):
+        told |= {
+            "taught_by": [teacher["recipe"] for teacher in teachers],
+            "films_seen_by_teachers": sum(teacher["films_seen"] for teacher in teachers),
+            "seconds_of_teachers": sum(teacher["seconds"] for teacher in teachers),
+        }
     return TrainingRun.model_validate(told)

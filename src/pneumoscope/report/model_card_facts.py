@@ -161,12 +161,12 @@ def runs_section(card: Card) -> str:
 
 def _run(run: TrainingRun) -> tuple[str, ...]:
     return (
-        run.recipe if run.started_from is None else f"{run.recipe}, from {run.started_from}",
+        _name(run),
         f"`{run.network}`",
         _number(run.parameters),
-        _after(run.films_seen_before, run.films_seen),
+        _cost(run.films_seen, run.films_seen_before, run.films_seen_by_teachers),
         _number(run.steps),
-        _after(run.seconds_before, run.seconds),
+        _cost(run.seconds, run.seconds_before, run.seconds_of_teachers),
         _machine(run),
         run.torch or "-",
         _number(run.selected_epoch),
@@ -178,9 +178,20 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f}"
 
 
-def _after(before: float | None, own: float | None) -> str:
-    """A number of a run, after that of the run it started from."""
-    return _number(own) if before is None else f"{_number(own)}, after {_number(before)}"
+def _name(run: TrainingRun) -> str:
+    """A run by its recipe, with those that it came from."""
+    words = [run.recipe]
+    words += [] if run.started_from is None else [f"from {run.started_from}"]
+    words += [f"taught by {' and '.join(run.taught_by)}"] if run.taught_by else []
+    return ", ".join(words)
+
+
+def _cost(own: float | None, before: float | None, teachers: float | None) -> str:
+    """A number of a run, after that of the run it started from, beside that of its teachers."""
+    words = [_number(own)]
+    words += [] if before is None else [f"after {_number(before)}"]
+    words += [] if teachers is None else [f"teachers {_number(teachers)}"]
+    return ", ".join(words)
 
 
 def _machine(run: TrainingRun) -> str:

@@ -150,9 +150,11 @@ def _costs(told: Told) -> str:
     rows = [_cost(cost, told["entries"]) for cost in told["costs"]]
     note = (
         "A film counts every time that it is drawn. Multiply-adds are of convolutions and linear layers; "
-        "training takes three times those of the films trained on, for the way there and the two ways back. "
+        "training takes three times those of the films trained on, for the way there and the two ways back, "
+        "and once those of the networks that teach it. "
         "The validation AUC is of the epoch kept, pooled or the mean over sources, as the recipe says. "
-        "An ensemble, or an average of weights, costs what its members cost and what these started from."
+        "An ensemble, or an average of weights, costs what its members cost and what these started from; a "
+        "network that was taught, what its teachers cost besides."
     )
     if told["timed"]:
         head.append("seconds")
@@ -163,7 +165,7 @@ def _costs(told: Told) -> str:
 
 def _cost(cost: Told, titles: Mapping[str, str]) -> tuple[str, ...]:
     stages = cost["stages"]
-    training = 3 * sum(stage["films"] * stage["multiply_adds"] for stage in stages)
+    training = sum(stage["films"] * (3 * stage["multiply_adds"] + stage["of_teachers"]) for stage in stages)
     processes = f"{cost['processes']} process{'es' if cost['processes'] > 1 else ''}"
     return (
         titles[cost["entry"]],

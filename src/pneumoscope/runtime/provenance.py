@@ -101,6 +101,9 @@ class TrainingRun(_Record):
         started_from: recipe of the run whose weights it started from; None for random or published ones.
         films_seen_before: by that run, and those before it.
         seconds_before: of their training, likewise.
+        taught_by: recipes of the runs whose judgement it learnt.
+        films_seen_by_teachers: by those runs, and those before them.
+        seconds_of_teachers: of their training, likewise.
     """
 
     recipe: str
@@ -118,6 +121,9 @@ class TrainingRun(_Record):
     started_from: str | None = None
     films_seen_before: int | None = None
     seconds_before: float | None = None
+    taught_by: tuple[str, ...] = ()
+    films_seen_by_teachers: int | None = None
+    seconds_of_teachers: float | None = None
 
 
 def recipes_of(recipe: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -62,7 +62,13 @@ def gather_results(plan: Plan, places: Places) -> dict[str, Any]:
         "reported": [row.model_dump() for row in plan.reported],
         "reported_note": plan.reported_note,
         "timed": plan.timed,
-        "costs": [cost_of(run) for run in gathering.runs.values()],
+        "costs": [
+            cost_of(
+                run,
+                [gathering.runs[name] for name in plan.entry(run.name).teachers if name in gathering.runs],
+            )
+            for run in gathering.runs.values()
+        ],
         "members": {entry.name: list(entry.members) for entry in plan.entries if entry.members},
         "points": [gathering.points(found) for found in ladder if found.entry.shipped],
         "comparisons": gathering.comparisons(ladder),

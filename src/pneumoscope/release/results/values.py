@@ -6,7 +6,7 @@ from typing import Any
 from pneumoscope.data.manifest import SPLITS, ManifestRow
 from pneumoscope.evaluation.intervals import PairedTest
 from pneumoscope.evaluation.summary import GroupSummary
-from pneumoscope.release.results.runs import RunRecord
+from pneumoscope.release.results.runs import RunRecord, multiply_adds
 
 __all__ = ["comparison_of", "cost_of", "figures_of", "films_of"]
 
@@ -46,14 +46,19 @@ def films_of(rows: Sequence[ManifestRow]) -> list[dict[str, Any]]:
     return entries
 
 
-def cost_of(run: RunRecord) -> dict[str, Any]:
-    """What a run cost, and on what."""
+def cost_of(run: RunRecord, teachers: Sequence[RunRecord] = ()) -> dict[str, Any]:
+    """What a run cost, and on what; its teachers look at each of its films, too."""
     return {
         "entry": run.name,
         "network": run.recipe.model.name,
         "parameters": run.parameters,
         "stages": [
-            {"size": size, "films": films, "multiply_adds": each}
+            {
+                "size": size,
+                "films": films,
+                "multiply_adds": each,
+                "of_teachers": sum(multiply_adds(teacher.recipe, size) for teacher in teachers),
+            }
             for (size, films), each in zip(run.films_by_size, run.multiply_adds, strict=True)
         ],
         "precision": run.recipe.precision,
