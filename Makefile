@@ -15,20 +15,19 @@ BENCHMARKS ?= near_duplicates end_to_end serving loader
 
 POOL := runs/pool/manifest.parquet
 VIEWED := runs/viewed/manifest.parquet
+# Whole and cut films, transplants of which either view has as many, and drawn opacities; for the last epochs also
+# transplants whose two lungs come from two films.
 TRAINING_FILMS = --manifest $(VIEWED) --root $(DATA) \
-	--manifest runs/transplants-adults/manifest.parquet --root runs/transplants-adults \
-	--manifest runs/transplants-portable/manifest.parquet --root runs/transplants-portable \
-	--manifest runs/transplants-children/manifest.parquet --root runs/transplants-children
-# What the last epochs are trained on: as many transplants of either view, and drawn opacities.
-LAST_FILMS = --manifest $(VIEWED) --root $(DATA) \
 	--manifest runs/level-adults/manifest.parquet --root runs/level-adults \
 	--manifest runs/level-portable/manifest.parquet --root runs/level-portable \
 	--manifest runs/transplants-children/manifest.parquet --root runs/transplants-children \
 	--manifest runs/opacities/manifest.parquet --root runs/opacities
+LAST_FILMS = $(TRAINING_FILMS) \
+	--manifest runs/halves-adults/manifest.parquet --root runs/halves-adults \
+	--manifest runs/halves-portable/manifest.parquet --root runs/halves-portable
 
-TRUNK := runs/pneumoscope-lite0-trunk
-FINISH := runs/pneumoscope-lite0-finish
-FIRST := runs/pneumoscope-lite0-first
+TEACHER := runs/pneumoscope-teacher
+TAUGHT := runs/pneumoscope-taught
 LAST := runs/pneumoscope-lite0-last
 CALIBRATED = $(addprefix --calibrate-source ,kermany kermany-original covid19-radiography)
 
@@ -81,31 +80,26 @@ bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the dat
 	@test -d "$(DATA)" || { echo "name the folder of the data sets: make bundle DATA=DIR" >&2; exit 2; }
 	$(VENV)/bin/pneumoscope data build --root $(DATA) --out runs/pool
 	$(VENV)/bin/pneumoscope data views --manifest $(POOL) --root $(DATA) --out runs/viewed
-	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/transplants-adults \
-		--donor rsna-lungs --donor covid19-radiography --most 3000
-	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/transplants-portable \
-		--donor rsna-lungs --donor covid19-radiography --host-label PNEUMONIA --most 2000
 	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/transplants-children \
 		--donor kermany --host kermany
 	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/level-adults \
 		--donor rsna-lungs --donor covid19-radiography --most 3000 --level-views
 	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/level-portable \
 		--donor rsna-lungs --donor covid19-radiography --host-label PNEUMONIA --most 2000 --level-views
+	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/halves-adults \
+		--donor rsna-lungs --most 3000 --level-views --two-donors
+	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/halves-portable \
+		--donor rsna-lungs --host-label PNEUMONIA --most 2000 --level-views --two-donors
 	$(VENV)/bin/pneumoscope data opacities --manifest $(VIEWED) --root $(DATA) --out runs/opacities --most 1300
-	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0.yaml $(TRAINING_FILMS) --out $(TRUNK) --resume
-	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0.yaml --start-from $(TRUNK) \
-		--set "stages=[{epochs: 1, size: 160}, {epochs: 1, size: 224}]" --set optimiser.learning_rate=7e-4 \
-		--set augment.enhance_probability=0.4 $(TRAINING_FILMS) --out $(FINISH) --resume
-	$(VENV)/bin/pneumoscope export $(TRUNK) $(FINISH) --average-weights $(TRAINING_FILMS) $(CALIBRATED) \
-		--name pneumoscope-lite0-first --version 0.5.0 --out runs/bundles/pneumoscope-lite0-first
-	test -f $(FIRST)/run.json || $(VENV)/bin/pneumoscope import-bundle runs/bundles/pneumoscope-lite0-first \
-		--manifest $(VIEWED) --root $(DATA) --out $(FIRST)
-	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0-last.yaml --start-from $(FIRST) $(LAST_FILMS) \
-		--out $(LAST) --resume
+	$(VENV)/bin/pneumoscope train recipes/pneumoscope-teacher.yaml $(TRAINING_FILMS) --out $(TEACHER) --resume
+	$(VENV)/bin/pneumoscope train recipes/pneumoscope-taught.yaml --teacher $(TEACHER) $(TRAINING_FILMS) \
+		--out $(TAUGHT) --resume
+	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0-last.yaml --start-from $(TAUGHT) --teacher $(TEACHER) \
+		$(LAST_FILMS) --out $(LAST) --resume
 	$(VENV)/bin/pneumoscope data guard --manifest $(POOL) --root $(DATA) --not-films $(DATA)/not-chest-xray \
 		--out runs/guard.json
 	$(VENV)/bin/pneumoscope export $(LAST) $(LAST_FILMS) $(CALIBRATED) \
-		--out runs/bundle --guard runs/guard.json --name pneumoscope-lite0 --version 0.6.0 \
+		--out runs/bundle --guard runs/guard.json --name pneumoscope-lite0 --version 0.7.0 \
 		$(addprefix --evaluate ,$(addsuffix :test,kermany covid19-radiography rsna-lungs nih-chestxray14 all))
 
 results: $(VENV)/installed ## Write docs/results.md, after training and measuring what runs/ lacks (DATA=DIR)

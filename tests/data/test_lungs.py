@@ -150,9 +150,16 @@ def test_halves_meet_between_the_lungs_and_keep_what_they_show_of_their_boxes():
 @pytest.mark.parametrize(("width", "known"), [(0.3, True), (0.2, True), (0.15, False)])
 def test_half_a_box_and_less_says_nothing(width, known):
     across = (0.5 - 0.1, 0.4, width, 0.2)  # a tenth of the film of it is left of the seam
-    made = Transplant(whole_film(1), (across,), 1.0)
-    bare = Transplant(whole_film(2), (), 1.0)
-    assert (join_halves(bare, made, LUNGS).covered == 1.0) == known
+    made = Transplant(whole_film(1), (across,), 1.0, (0.9,))
+    bare = Transplant(whole_film(2), (), 1.0, ())
+    assert join_halves(bare, made, LUNGS).covered == (0.9 if known else 0.0)
+
+
+def test_a_box_in_the_half_that_is_not_shown_vouches_for_nothing():
+    hidden, shown = (0.1, 0.2, 0.2, 0.6), (0.7, 0.4, 0.1, 0.1)
+    made = Transplant(whole_film(1), (hidden, shown), 0.95, (1.0, 0.1))
+    joined = join_halves(Transplant(whole_film(2), (), 1.0, ()), made, LUNGS)
+    assert (joined.boxes, joined.covered) == ((shown,), 0.1)
 
 
 def test_what_is_boxed_outside_all_lungs_is_not_covered():

@@ -80,7 +80,7 @@ class FoundLungs:
         packed: of (S, S) bool.
         share: of the film that they take.
         slimness: logarithm of height over width of their rectangle; 0 without lungs.
-        parts: 2 where both lungs are seen apart.
+        parts: pieces that they are in; 2 where they are seen apart.
     """
 
     packed: NDArray[np.uint8]

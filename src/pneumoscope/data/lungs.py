@@ -42,11 +42,13 @@ class Transplant:
         film: (S, S) uint8.
         boxes: (x, y, width, height) in fractions of the film, moved with the lungs.
         covered: share of the boxes' area that shows what they mark; 1 without boxes.
+        seen: the same of each box.
     """
 
     film: NDArray[np.uint8]
     boxes: tuple[Box, ...]
     covered: float
+    seen: tuple[float, ...]
 
 
 def lung_mask(cut: NDArray[np.uint8]) -> Mask:
@@ -152,7 +154,9 @@ def transplant(
     film = host.astype(np.float32)
     film[rows, columns] = window
     covered = float((boxed & seen).sum() / boxed.sum()) if boxed.any() else 1.0 - bool(boxes)
-    return Transplant(np.clip(np.rint(film), 0, 255).astype(np.uint8), moved_boxes, covered)
+    inside_window = [_inside_boxes([box], side)[rows, columns] for box in moved_boxes]
+    each = tuple(float((box & seen).sum() / max(1, box.sum())) for box in inside_window)
+    return Transplant(np.clip(np.rint(film), 0, 255).astype(np.uint8), moved_boxes, covered, each)
 
 
 def join_halves(left: Transplant, right: Transplant, host_lungs: Mask) -> Transplant:
@@ -166,21 +170,22 @@ def join_halves(left: Transplant, right: Transplant, host_lungs: Mask) -> Transp
         host_lungs: (S, S) bool, not empty.
 
     Returns:
-        The film, with what each half shows of its boxes; covered is the smaller one's, and 0 where less than
-        half of a box is left, so that nobody can say whether its opacity is.
+        The film, with what each half shows of its boxes, and the least that is seen of any of these; 0 where
+        less than half of a box is left, so that nobody can say whether its opacity is.
     """
     side = left.film.shape[0]
     seam = _between(host_lungs)
     share = np.clip((np.arange(side) - seam) / _SEAM + 0.5, 0, 1)  # of the right one
     film = left.film * (1 - share) + right.film * share
-    drawn = (*left.boxes, *right.boxes)
-    boxes = [_cut_box(box, 0.0, seam / side) for box in left.boxes]
-    boxes += [_cut_box(box, seam / side, 1.0) for box in right.boxes]
-    known = all(box[2] == 0 or box[2] >= whole[2] / 2 for box, whole in zip(boxes, drawn, strict=True))
+    shown = [
+        (box, cut, seen if cut[2] >= box[2] / 2 else 0.0)
+        for half, *edges in ((left, 0.0, seam / side), (right, seam / side, 1.0))
+        for box, seen in zip(half.boxes, half.seen, strict=True)
+        if (cut := _cut_box(box, *edges))[2] > 0
+    ]
+    seen = tuple(share for _, _, share in shown)
     return Transplant(
-        np.rint(film).astype(np.uint8),
-        tuple(box for box in boxes if box[2] > 0),
-        min(left.covered, right.covered) if known else 0.0,
+        np.rint(film).astype(np.uint8), tuple(cut for _, cut, _ in shown), min(seen, default=1.0), seen
     )
 
 

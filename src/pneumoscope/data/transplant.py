@@ -12,6 +12,7 @@ again knows them by heart; of their halves there are millions of pairs, and an o
 film with whatever the other one shows.
 """
 
+import copy
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -88,8 +89,8 @@ def transplant_films(
             shown the same few again and again knows them by heart.
         two_donors: take the lung on the picture's right from a second donor of the same source and view, and
             of the same label where nobody drew boxes; a film with a box left is PNEUMONIA, another one is
-            OTHER unless both donors are NORMAL. The patient is the first donor's. Donors whose lungs are not
-            seen apart are left out.
+            OTHER unless both donors are NORMAL. The patient is the first donor's. Donors and hosts whose
+            lungs are not seen apart are left out, and donors without another one to pair with.
         split: "train" to train on them, "validation" to choose between networks by whole films with boxes.
         most: donors of one source and label, drawn at random; None for all.
         seed: of the choice of hosts, of grey scale and of filled opacities.
@@ -117,7 +118,11 @@ def transplant_films(
     tasks = [Look(root / row.path, row.source in cut_sources) for row in (*hosts, *donors)]
     with processes(workers) as each:
         lungs = list(with_progress(each(find_film_lungs, tasks), len(tasks), "lungs found", progress))
-        fit_hosts = [index for index in range(len(hosts)) if lungs[index].share >= SMALLEST_HOST]
+        fit_hosts = [
+            index
+            for index, found in enumerate(lungs[: len(hosts)])
+            if found.share >= SMALLEST_HOST and (found.parts == 2 or not two_donors)
+        ]
         if not fit_hosts:
             kind = "training" if split == "train" else split
             raise DataError(
@@ -146,18 +151,25 @@ def transplant_films(
             )
             for index in fit_donors
         }
-        partners = (
-            _partners(donors, fit_donors, [len(picked) for picked in chosen], seed) if two_donors else None
-        )
+        if two_donors:
+            partners = _partners(donors, fit_donors, [len(picked) for picked in chosen], seed)
+        else:
+            partners = [[None] * len(picked) for picked in chosen]
         made_of = [
             _Task(
                 givers[index],
-                tuple((root / hosts[fit_hosts[host]].path, lungs[fit_hosts[host]].packed) for host in picked),
-                None if partners is None else tuple(givers[partner] for partner in partners[place]),
-                zlib.crc32(donors[index].sha256.encode()),
-                seed,
+                tuple(
+                    _Host(
+                        root / hosts[fit_hosts[host]].path,
+                        lungs[fit_hosts[host]].packed,
+                        None if other is None else givers[other],
+                    )
+                    # Where nobody may be the second donor, there are no others, and no film is made.
+                    for host, other in zip(picked, others, strict=False)
+                ),
+                np.random.default_rng([seed, zlib.crc32(donors[index].sha256.encode())]),
             )
-            for place, (index, picked) in enumerate(zip(fit_donors, chosen, strict=True))
+            for index, picked, others in zip(fit_donors, chosen, partners, strict=True)
         ]
         folder = _folder(host_labels) + ("-of-two" if two_donors else "")
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -165,9 +177,9 @@ def transplant_films(
         made = []
         contents_of = with_progress(each(_make, made_of), len(made_of), "films made", progress)
         for index, contents in zip(fit_donors, contents_of, strict=True):
-            for copy, content in enumerate(contents):
+            for number, content in enumerate(contents):
                 if content is not None:
-                    path = f"{folder}/{names[index]}-{copy}.png"
+                    path = f"{folder}/{names[index]}-{number}.png"
                     donor = replace(donors[index], label=content.label)
                     made.append(write_film(content.made, out, path, donor, TRANSPLANTS))
     write_manifest(made, out / "manifest.parquet")
@@ -185,14 +197,21 @@ class _Donor:
 
 
 @dataclass(frozen=True, slots=True)
+class _Host:
+    """A film that lungs go into, with its own, and the donor of the lung on the picture's right, if any."""
+
+    path: Path
+    lungs: NDArray[np.uint8]
+    partner: _Donor | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Task:
-    """A donor, the hosts that it goes into, with their lungs, and the second donor for each, if any."""
+    """A donor and the hosts that it goes into."""
 
     donor: _Donor
-    hosts: tuple[tuple[Path, NDArray[np.uint8]], ...]
-    partners: tuple[_Donor, ...] | None
-    name: int
-    seed: int
+    hosts: tuple[_Host, ...]
+    generator: np.random.Generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,18 +258,24 @@ def _choose(
 
 def _partners(
     donors: Sequence[ManifestRow], fit: Sequence[int], counts: Sequence[int], seed: int
-) -> list[list[int]]:
-    """For each fit donor as many others as it has hosts: of its source, view and, without boxes, label."""
+) -> list[list[int | None]]:
+    """For each fit donor as many others as it has hosts: of its source, view and, without boxes, label.
+
+    None of them is of the same patient, if that is known; where there is no other, the list is empty.
+    """
     generator = np.random.default_rng([seed, 2])
     alike = defaultdict(list)
     for index in fit:
         alike[_kind(donors[index])].append(index)
-    partners = []
+    partners: list[list[int | None]] = []
     for index, count in zip(fit, counts, strict=True):
+        patient = donors[index].patient
         others = [
-            other for other in alike[_kind(donors[index])] if donors[other].patient != donors[index].patient
+            other
+            for other in alike[_kind(donors[index])]
+            if other != index and (patient is None or donors[other].patient != patient)
         ]
-        partners.append([int(other) for other in generator.choice(others or [index], size=count)])
+        partners.append([int(other) for other in generator.choice(others, size=count)] if others else [])
     return partners
 
 
@@ -260,16 +285,14 @@ def _kind(donor: ManifestRow) -> tuple[str, ...]:
 
 def _make(task: _Task) -> list[_Labelled | None]:
     """Transplants of one donor; None for one that does not show what its boxes mark."""
-    # Both halves draw the same numbers, so that their greys are moved alike.
-    generator, other_generator = (np.random.default_rng([task.seed, task.name]) for _ in range(2))
     contents: list[_Labelled | None] = []
-    for number, (path, host_lungs) in enumerate(task.hosts):
-        host, inside = plate_of(path), unpacked(host_lungs)
-        made, label = _transplanted(task.donor, host, inside, generator), task.donor.label
-        if task.partners is not None:
-            partner = task.partners[number]
-            made = join_halves(made, _transplanted(partner, host, inside, other_generator), inside)
-            label = _label_of(task.donor, partner, made)
+    for host in task.hosts:
+        film, inside = plate_of(host.path), unpacked(host.lungs)
+        same = copy.deepcopy(task.generator)  # so that the greys of both halves are moved alike
+        made, label = _transplanted(task.donor, film, inside, task.generator), task.donor.label
+        if host.partner is not None:
+            made = join_halves(made, _transplanted(host.partner, film, inside, same), inside)
+            label = _label_of(task.donor, host.partner, made)
         moved = None if task.donor.boxes is None else dumps(made.boxes)
         shown = made.covered >= _SHOWN
         contents.append(_Labelled(Made(as_png(made.film), moved), label) if shown else None)
