@@ -42,7 +42,7 @@ class Ground:
                 start=start,
                 teachers=[open_start(teacher) for teacher in teachers],
             )
-            opened = open_teachers(teachers, recipe) if teachers else None
+            opened = open_teachers(teachers, recipe)
             return train(recipe, rows, caches, directory, processes, teachers=opened, observer=observer)
 
     def elsewhere(self, recipe, out, launcher=(sys.executable,), **settings):

@@ -15,16 +15,15 @@ from tiny_training import make_recipe
 
 SHORT = [{"epochs": 1, "size": 32}]
 LONG = [{"epochs": 12, "size": 32}]
+MAPPED = {"map_weight": 0.1}
 
 
 @pytest.fixture(scope="module")
 def taught(ground, tmp_path_factory):
     """Directories of two teachers: one that learnt for long, one that hardly did."""
     folder = tmp_path_factory.mktemp("teachers")
-    ground.train(
-        make_recipe(name="able", stages=[{"epochs": 12, "size": 32}], ema_decay=None), folder / "able"
-    )
-    ground.train(make_recipe(name="other", seed=5, stages=SHORT), folder / "other")
+    ground.train(make_recipe(name="able", stages=LONG, ema_decay=None, loss=MAPPED), folder / "able")
+    ground.train(make_recipe(name="other", seed=5, stages=SHORT, loss=MAPPED), folder / "other")
     return folder
 
 
@@ -79,10 +78,24 @@ def test_a_share_wants_teachers_and_teachers_want_a_share(taught):
         open_teachers([taught / "able"], make_recipe())
 
 
-def test_a_teacher_that_saw_its_films_otherwise_is_refused(taught):
-    other = make_recipe(prepare={"intensity": "percentile"}, loss={"teacher_share": 0.5})
-    with pytest.raises(UsageError, match=r"prepare\.intensity is as-stored, not percentile"):
-        open_teachers([taught / "able"], other)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prepare": {"intensity": "percentile"}}, r"prepare\.intensity is as-stored, not percentile"),
+        ({"prepare": {"resample": "lanczos"}}, r"prepare\.resample is bilinear, not lanczos"),
+        ({"data": {"targets": {"OTHER": 1, "NORMAL": 0}}}, r"data\.targets"),
+    ],
+)
+def test_a_teacher_of_something_else_is_refused(taught, change, message):
+    with pytest.raises(UsageError, match=message):
+        open_teachers([taught / "able"], make_recipe(loss={"teacher_share": 0.5}, **change))
+
+
+def test_a_map_that_was_never_trained_teaches_none(ground, tmp_path):
+    ground.train(make_recipe(stages=SHORT), tmp_path / "bare")
+    with pytest.raises(UsageError, match=r"map: its own was never trained"):
+        open_teachers([tmp_path / "bare"], make_recipe(loss={"teacher_share": 0.5, "map_weight": 0.1}))
+    assert open_teachers([tmp_path / "bare"], make_recipe(loss={"teacher_share": 0.5})) is not None
 
 
 def test_what_is_no_run_is_no_teacher(tmp_path):

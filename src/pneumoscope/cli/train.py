@@ -140,7 +140,7 @@ def train(
                 run_directory,
                 processes,
                 lungs=lungs,
-                teachers=teachers if taught_by else None,
+                teachers=teachers,
                 observer=observer,
             )
         if processes.leads:

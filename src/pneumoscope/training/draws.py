@@ -17,8 +17,8 @@ GROUP = 8
 class Draws:
     """Draws for the films of a batch, each group of eight from a generator of its own.
 
-    All numbers but those of `grain` come from generators on the CPU, wherever they are used: a film changes
-    in the same way on a graphics card.
+    All numbers but the values of `grain` come from generators on the CPU, wherever they are used: a film
+    changes in the same way on a graphics card.
 
     Args:
         generators: one for each group of `GROUP` films, or one for all films.
@@ -69,15 +69,8 @@ class Draws:
     def grain(self, films: Tensor) -> Tensor:
         """Standard normal numbers of the shape and on the device of (B, ...) films.
 
-        On a graphics card they come from generators of its own, which the CPU's seed.
+        They come from a generator of that device, which the groups' generators seed.
         """
-        if films.device.type == "cpu":
-            return torch.cat(
-                [
-                    torch.randn((group.stop - group.start, *films.shape[1:]), generator=generator)
-                    for generator, group in self.groups(len(films))
-                ]
-            )
         grain = torch.empty_like(films)
         own = torch.Generator(films.device)
         for generator, group in self.groups(len(films)):

@@ -74,6 +74,7 @@ def train(
         RecipeError: recipe and processes do not fit, or the loss is no longer a number.
         DataError: too few films, or a cache lacks one.
     """
+    assert (teachers is not None) == (recipe.loss.teacher_share > 0), "a share and teachers come together"
     check_batch_size(recipe.batch_size, processes.count)
     films = select_films(rows, "train", recipe.data, boxed_negatives=recipe.loss.map_negative)
     held_out = select_films(rows, "validation", recipe.data)

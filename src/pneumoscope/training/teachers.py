@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pneumoscope.errors import UsageError
+from pneumoscope.image.prepare import PrepareParameters
 from pneumoscope.models import PooledClassifier
 from pneumoscope.training.kept_network import kept_network
 from pneumoscope.training.recipe import Recipe
 
 __all__ = ["Judgement", "Teachers", "open_teachers"]
 
-_SHARED = ("fit", "intensity", "percentiles", "mean", "std")
+_SHARED = tuple(key for key in PrepareParameters.model_fields if key != "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +69,20 @@ class Teachers(nn.Module):
         return Judgement(torch.stack(logits).mean(0).sigmoid(), torch.stack(cells).mean(0).sigmoid())
 
 
-def open_teachers(directories: Sequence[Path], recipe: Recipe) -> Teachers:
+def open_teachers(directories: Sequence[Path], recipe: Recipe) -> Teachers | None:
     """Networks that runs kept, as teachers of another run.
 
     Args:
         directories: of the runs.
         recipe: of the run that learns from them.
 
+    Returns:
+        The teachers, None where there are none.
+
     Raises:
         UsageError: teachers without a share in the recipe, or the other way round, or a teacher whose films
-            were prepared in another way.
+            were prepared in another way, whose labels meant something else, or whose map was never taught
+            to be one of probabilities.
         DataError: a directory holds no run.
         RecipeError: its recipe is of another version.
         WeightsError: its weights are missing, damaged or of another network.
@@ -98,5 +103,15 @@ def open_teachers(directories: Sequence[Path], recipe: Recipe) -> Teachers:
                     f"{directory}: cannot teach {recipe.name}: its films are prepared in another way "
                     f"(prepare.{key} is {other}, not {own})"
                 )
+        if theirs.data.targets != recipe.data.targets:
+            raise UsageError(
+                f"{directory}: cannot teach {recipe.name}: its data.targets are {theirs.data.targets}, "
+                f"not {recipe.data.targets}"
+            )
+        if recipe.loss.map_weight > 0 and theirs.loss.map_weight == 0:
+            raise UsageError(
+                f"{directory}: cannot teach {recipe.name} its map: its own was never trained "
+                "(loss.map_weight is 0), so that cells of it are no probabilities"
+            )
         networks.append(network)
-    return Teachers(networks)
+    return Teachers(networks) if networks else None

@@ -258,7 +258,10 @@ def test_a_run_is_shown_with_its_teachers(both):
     path = both.places.runs / "two" / "run.json"
     teacher = {"recipe": "made", "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
     path.write_text(json.dumps(json.loads(path.read_text()) | {"taught_by": [teacher]}))
-    assert both.gather()["missing"] == []
+    told = both.gather()
+    assert told["missing"] == []
+    first, second = (cost["stages"][0] for cost in told["costs"])
+    assert (first["of_teachers"], second["of_teachers"]) == (0, first["multiply_adds"])
     weights.write_bytes(b"other weights")
     assert both.gather()["missing"] == complaint
 

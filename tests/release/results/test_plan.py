@@ -102,7 +102,7 @@ def test_what_is_there_needs_nothing_any_more(file):
                     ENTRY | {"name": "last", "start": "both"},
                 ],
             },
-            "last cannot start from both: an ensemble",
+            "last cannot start or learn from both: an ensemble",
         ),
         ({"colour": 1}, "colour"),
         ({"ladder": []}, "ladder"),

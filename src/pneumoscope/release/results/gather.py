@@ -63,10 +63,7 @@ def gather_results(plan: Plan, places: Places) -> dict[str, Any]:
         "reported_note": plan.reported_note,
         "timed": plan.timed,
         "costs": [
-            cost_of(
-                run,
-                [gathering.runs[name] for name in plan.entry(run.name).teachers if name in gathering.runs],
-            )
+            cost_of(run, [gathering.recipes[name] for name in plan.entry(run.name).teachers])
             for run in gathering.runs.values()
         ],
         "members": {entry.name: list(entry.members) for entry in plan.entries if entry.members},

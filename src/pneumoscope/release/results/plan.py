@@ -216,11 +216,12 @@ class Plan(_Section):
                 needed |= more
             if entry.name in needed:
                 raise ValueError(f"{entry.name} is made of itself, starts from itself or teaches itself")
-            start = None if entry.start is None else self.entry(entry.start)
-            if start is not None and len(start.members) > 1 and not start.average:
-                raise ValueError(
-                    f"{entry.name} cannot start from {start.name}: an ensemble is not one network"
-                )
+            for other in map(self.entry, (*entry.teachers, *((entry.start,) if entry.start else ()))):
+                if len(other.members) > 1 and not other.average:
+                    raise ValueError(
+                        f"{entry.name} cannot start or learn from {other.name}: an ensemble is not one "
+                        "network"
+                    )
         for entry in self.named:
             for unknown in sorted(set(entry.manifests) - set(self.manifests)):
                 raise ValueError(f"{entry.name}: there is no manifest {unknown!r}")

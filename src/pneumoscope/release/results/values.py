@@ -7,6 +7,7 @@ from pneumoscope.data.manifest import SPLITS, ManifestRow
 from pneumoscope.evaluation.intervals import PairedTest
 from pneumoscope.evaluation.summary import GroupSummary
 from pneumoscope.release.results.runs import RunRecord, multiply_adds
+from pneumoscope.training.recipe import Recipe
 
 __all__ = ["comparison_of", "cost_of", "figures_of", "films_of"]
 
@@ -46,7 +47,7 @@ def films_of(rows: Sequence[ManifestRow]) -> list[dict[str, Any]]:
     return entries
 
 
-def cost_of(run: RunRecord, teachers: Sequence[RunRecord] = ()) -> dict[str, Any]:
+def cost_of(run: RunRecord, teachers: Sequence[Recipe] = ()) -> dict[str, Any]:
     """What a run cost, and on what; its teachers look at each of its films, too."""
     return {
         "entry": run.name,
@@ -57,7 +58,7 @@ def cost_of(run: RunRecord, teachers: Sequence[RunRecord] = ()) -> dict[str, Any
                 "size": size,
                 "films": films,
                 "multiply_adds": each,
-                "of_teachers": sum(multiply_adds(teacher.recipe, size) for teacher in teachers),
+                "of_teachers": sum(multiply_adds(teacher, size) for teacher in teachers),
             }
             for (size, films), each in zip(run.films_by_size, run.multiply_adds, strict=True)
         ],
