@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,6 +95,30 @@ def test_two_donors_give_one_lung_each_and_the_box_that_is_left_decides(made, tm
         assert film.view == first.view
     # Donors of one view give to each other: the ill are AP, the normal ones of no view.
     assert {film.label for film in films} == {"PNEUMONIA", "NORMAL"}
+
+
+@pytest.mark.parametrize("patient", ["known", None])
+def test_the_right_half_is_always_another_donors(tmp_path, patient):
+    rows = [
+        replace(row, patient=row.patient if patient else None, boxes=None, view=None)
+        for row in make_cut_pool(tmp_path / "pool")
+    ]
+    halves = make(rows, tmp_path / "pool", tmp_path / "halves", two_donors=True)
+    assert len(halves) == 5 * 2
+    make(rows, tmp_path / "pool", tmp_path / "whole")
+    for film in halves:
+        joined = pixels(tmp_path / "halves", film)
+        alone = read(tmp_path / "whole" / "films" / Path(film.path).name).pixels  # the same donor and host
+        np.testing.assert_array_equal(joined[:, :100], alone[:, :100])
+        assert (joined[60:160, 130:190] != alone[60:160, 130:190]).mean() > 0.5
+
+
+def test_a_donor_without_another_one_gives_no_half(tmp_path):
+    rows = [replace(row, boxes=None) for row in make_cut_pool(tmp_path / "pool", sick=1)]
+    films = make(rows, tmp_path / "pool", tmp_path / "out", two_donors=True)
+    assert {film.label for film in films} == {"NORMAL"}
+    twice = [replace(row, patient="made:0") for row in rows]
+    assert make(twice, tmp_path / "pool", tmp_path / "none", two_donors=True) == []
 
 
 def test_a_half_without_its_donors_opacity_is_not_normal(tmp_path):
