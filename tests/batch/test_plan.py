@@ -153,6 +153,12 @@ def test_byte_order_mark_in_front_of_a_list(folder: Path) -> None:
     assert plan("-", lines="\ufefffilms/c.dcm\r\n\ufeffx.png\r\n").films == ("films/c.dcm", "\ufeffx.png")
 
 
+def test_a_list_in_utf_16_is_refused_in_words() -> None:
+    lines = "films/c.dcm\r\n".encode("utf-16").decode("utf-8", "surrogateescape")
+    with pytest.raises(UsageError, match="line 1 of standard input holds a NUL.*UTF-8"):
+        plan("-", lines=lines)
+
+
 def test_names_that_are_no_text_come_through(folder: Path) -> None:
     name = b"films/a/\xff.png".decode(errors="surrogateescape")
     Path(name).write_bytes(b"")

@@ -44,7 +44,7 @@ def plan_films(paths: Sequence[str], standard_input: TextIO) -> Plan:
         standard_input: read only for `-`.
 
     Raises:
-        UsageError: `-` is given twice, or a folder cannot be read.
+        UsageError: `-` is given twice or is no text of this system, or a folder cannot be read.
         MissingExtraError: there is a URL, but no fsspec.
     """
     if list(paths).count("-") > 1:
@@ -72,6 +72,11 @@ def _named(paths: Sequence[str], standard_input: TextIO) -> Iterator[str]:
     for path in paths:
         if path == "-":
             for number, line in enumerate(standard_input):
+                if "\0" in line:
+                    raise UsageError(
+                        f"line {number + 1} of standard input holds a NUL, which no path does: give the list as "
+                        "UTF-8 (in PowerShell: -Encoding utf8), with one path a line"
+                    )
                 # A list that was written on Windows may begin with a byte order mark.
                 named = (line if number else line.removeprefix("\ufeff")).rstrip("\r\n")
                 if named.strip():
