@@ -155,7 +155,7 @@ def test_byte_order_mark_in_front_of_a_list(folder: Path) -> None:
 
 def test_a_list_in_utf_16_is_refused_in_words() -> None:
     lines = "films/c.dcm\r\n".encode("utf-16").decode("utf-8", "surrogateescape")
-    with pytest.raises(UsageError, match="line 1 of standard input holds a NUL.*UTF-8"):
+    with pytest.raises(UsageError, match=r"line 1 of standard input holds a NUL.*UTF-8"):
         plan("-", lines=lines)
 
 

@@ -74,8 +74,8 @@ def _named(paths: Sequence[str], standard_input: TextIO) -> Iterator[str]:
             for number, line in enumerate(standard_input):
                 if "\0" in line:
                     raise UsageError(
-                        f"line {number + 1} of standard input holds a NUL, which no path does: give the list as "
-                        "UTF-8 (in PowerShell: -Encoding utf8), with one path a line"
+                        f"line {number + 1} of standard input holds a NUL, which no path does: give the list "
+                        "as UTF-8 (in PowerShell: -Encoding utf8), with one path a line"
                     )
                 # A list that was written on Windows may begin with a byte order mark.
                 named = (line if number else line.removeprefix("\ufeff")).rstrip("\r\n")
