@@ -102,7 +102,7 @@ class TrainingRun(_Record):
         films_seen_before: by that run, and those before it.
         seconds_before: of their training, likewise.
         taught_by: recipes of the runs whose judgement it learnt.
-        films_seen_by_teachers: by those runs, and those before them.
+        films_seen_by_teachers: by those runs, and those that they started from.
         seconds_of_teachers: of their training, likewise.
     """
 
