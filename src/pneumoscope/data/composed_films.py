@@ -91,9 +91,10 @@ class FoundLungs:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A composed film: its file's content, and its boxes as the manifest has them."""
+    """A composed film: its file's content, and label and boxes as the manifest has them."""
 
     content: bytes
+    label: str
     boxes: str | None
 
 
@@ -184,7 +185,7 @@ def write_film(made: Made, out: Path, path: str, of: ManifestRow, suffix: str) -
         made: the film.
         out: folder of the manifest.
         path: relative to it; its folder exists.
-        of: the film that patient, label and view come from.
+        of: the film that patient and view come from.
         suffix: appended to the name of its source.
 
     Returns:
@@ -201,5 +202,6 @@ def write_film(made: Made, out: Path, path: str, of: ManifestRow, suffix: str) -
         format="PNG",
         width=SIDE,
         height=SIDE,
+        label=made.label,
         boxes=made.boxes,
     )

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from json import dumps, loads
 from pathlib import Path
 
@@ -124,9 +124,9 @@ def opacity_films(
         ):
             if pair is None:
                 continue
-            for label, film in zip(("PNEUMONIA", "NORMAL"), pair, strict=True):
-                path = f"{_FOLDER}/{names[index]}-{label.lower()}.png"
-                made.append(write_film(film, out, path, replace(hosts[index], label=label), OPACITIES))
+            for film in pair:
+                path = f"{_FOLDER}/{names[index]}-{film.label.lower()}.png"
+                made.append(write_film(film, out, path, hosts[index], OPACITIES))
     write_manifest(made, out / "manifest.parquet")
     return made
 
@@ -160,7 +160,10 @@ def _make(task: _Task) -> tuple[Made, Made] | None:
     for place in task.places:
         ill = draw_opacities(film, lungs, _carried(place, lungs), generator)
         if ill.boxes:
-            return Made(as_png(ill.film), dumps(ill.boxes)), Made(as_png(film), "[]")
+            return (
+                Made(as_png(ill.film), "PNEUMONIA", dumps(ill.boxes)),
+                Made(as_png(film), "NORMAL", "[]"),
+            )
     return None
 
 

