@@ -18,7 +18,7 @@ from pneumoscope.errors import DataError
 from pneumoscope.image.prepare import PrepareParameters, make_plate
 from pneumoscope.image.read import read
 
-SMALL = PrepareParameters(size=32)
+SMALL = PrepareParameters(size=32, cut_frame=True)
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ def write_films(root: Path, count: int, first: int = 0) -> list[Row]:
     """Write `count` different films in several formats and depths."""
     rows = []
     for seed in range(first, first + count):
-        film = chest_like(seed, height=96 + seed % 7, width=84 + seed % 5)
+        film = chest_like(seed, height=96 + seed % 7, width=84 + seed % 5).clip(10)
+        film = np.pad(film, ((9, 0), (4, 7))) if seed % 4 == 1 else film
         path = root / f"film-{seed}.{('png', 'jpg', 'tiff')[seed % 3]}"
         if seed % 6 == 0:
             Image.fromarray(film.astype(np.uint16) * 257).save(path)
@@ -43,8 +44,11 @@ def write_films(root: Path, count: int, first: int = 0) -> list[Row]:
 
 def assert_equal_to_files(cache: PlateCache, rows: list[Row], root: Path) -> None:
     for row in rows:
-        expected, _ = make_plate(read(root / row.path), cache.parameters)
+        film = read(root / row.path)
+        expected, geometry = make_plate(film, cache.parameters)
         np.testing.assert_array_equal(cache.plates[cache.index_of(row.sha256)], expected)
+        if cache.parameters.fit != "centre-crop":
+            assert (cache.inside(row.sha256) or (0, 0, film.height, film.width)) == geometry.film_box
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,7 @@ def assert_equal_to_files(cache: PlateCache, rows: list[Row], root: Path) -> Non
     [
         SMALL,
         PrepareParameters(size=48, fit="stretch", intensity="percentile"),
+        PrepareParameters(size=48, fit="stretch", intensity="percentile", cut_frame=True),
         PrepareParameters(size=40, fit="centre-crop", resample="lanczos"),
     ],
     ids=cache_name,
@@ -99,6 +104,7 @@ def test_second_build_reads_only_new_films(tmp_path: Path, monkeypatch: pytest.M
     assert made == [row.path for row in more[::-1]]
     np.testing.assert_array_equal(cache.plates[:10], kept)
     assert_equal_to_files(cache, rows + more, tmp_path)
+    assert cache.inside(rows[1].sha256) is not None
     made.clear()
     build_cache(wanted, tmp_path, SMALL, tmp_path / "cache", workers=1)
     assert made == []

@@ -250,6 +250,7 @@ def test_hash_is_stable_and_tells_every_parameter_apart():
         {"size": 65},
         {"fit": "stretch"},
         {"fit": "centre-crop"},
+        {"cut_frame": True},
         {"intensity": "percentile"},
         {"percentiles": (1.0, 99.5)},
         {"percentiles": (0.5, 99.0)},

@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 
 from generated import chest_like
 from pneumoscope import errors, load
-from pneumoscope.image.prepare import prepare
+from pneumoscope.image.prepare import PrepareParameters, prepare
 from pneumoscope.image.read import read
 from pneumoscope.runtime.bundle import Bundle, open_bundle
 from pneumoscope.runtime.film import Failure, Film
@@ -287,3 +287,17 @@ def test_other_operating_point_is_the_same_network(tmp_path: Path) -> None:
     assert balanced.operating_point == "balanced"
     with pytest.raises(errors.UsageError, match="mine"):
         balanced.at("mine")
+
+
+@pytest.mark.parametrize(("border", "told"), [(0, False), (20, False), (150, True)])
+def test_a_bundle_that_keeps_the_frame_tells_of_a_wide_one(tmp_path, border, told):
+    picture = np.pad(chest_like(3, height=300, width=260).clip(20, 230), border)
+    kept = Predictor(open_bundle(make_tiny_bundle(tmp_path / "kept")))
+    notes = " ".join(kept.predict(picture).radiograph.warnings)
+    assert ("of the picture: crop the empty frame away" in notes) == told
+
+    prepare = PrepareParameters(size=64, intensity="percentile", cut_frame=True)
+    changes = {"prepare": prepare, "prepare_sha256": prepare.sha256()}
+    cut = Predictor(open_bundle(make_tiny_bundle(tmp_path / "cut", **changes)))
+    assert not cut.predict(picture).radiograph.warnings
+    assert cut.predict(picture).probability == cut.predict(picture[border:, border:][:300, :260]).probability

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 
@@ -5,7 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from generated import chest_like
+from pneumoscope.data.cache import build_cache
 from pneumoscope.errors import DataError
 from pneumoscope.image.prepare import PrepareParameters, make_plate, prepare
 from pneumoscope.image.radiograph import Radiograph
@@ -103,6 +107,27 @@ def test_a_box_on_a_letterboxed_film_has_the_expected_pixels():
     # Cut at the centre, the left quarter of the film is gone.
     parameters = PrepareParameters(size=64, fit="centre-crop")
     assert box_on_plate((0.0, 0.0, 0.25, 1.0), (100, 200), parameters) == (0, 64, 0, 0)
+
+
+def test_a_box_follows_its_film_out_of_the_frame(tmp_path):
+    parameters = PrepareParameters(size=64, fit="letterbox", cut_frame=True)
+    film = chest_like(1, height=100, width=200).clip(10)
+    picture = np.pad(film, ((50, 30), (0, 100)))
+    box = (0.25, 0.5, 0.25, 0.25)
+    in_picture = (50 / 300, 100 / 180, 50 / 300, 25 / 180)
+    expected = box_on_plate(box, film.shape, parameters)
+    assert box_on_plate(in_picture, picture.shape, parameters, (50, 0, 100, 200)) == expected
+
+    Image.fromarray(picture).save(tmp_path / "framed.png")
+    row = make_rows(tmp_path, train=1, validation=0)[0]
+    digest = hashlib.sha256((tmp_path / "framed.png").read_bytes()).hexdigest()
+    row = replace(
+        row, path="framed.png", sha256=digest, height=180, width=300, boxes=json.dumps([in_picture])
+    )
+    cache = build_cache([row], tmp_path, parameters, tmp_path / "cache", workers=1)
+    mask = Plates(select_films([row], "train", DataChoice()), cache, masks=True).masks([0])[0][0]
+    rows, columns = np.nonzero(mask.numpy())
+    assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == expected
 
 
 @pytest.mark.parametrize("boxes", ["[1, 2]", "{", '[["a", 0, 0, 0]]', "[[0, 0, 1]]"])

@@ -182,7 +182,8 @@ def _lungs(
     from pneumoscope.data.lung_masks import LungMasks, find_lungs
 
     cache = caches[min(caches)]
-    path = directory / f"lungs-{cache.parameters.fit}.npz"
+    shown = f"{cache.parameters.fit}-cut-frame" if cache.parameters.cut_frame else cache.parameters.fit
+    path = directory / f"lungs-{shown}.npz"
     if processes.leads:
         find_lungs([row.sha256 for row in rows if row.split == "train"], cache, path, workers=workers)
     processes.wait()

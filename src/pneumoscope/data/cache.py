@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.data import plate_store
-from pneumoscope.data.plate_store import CacheFailure, CacheIndex
+from pneumoscope.data.plate_store import CacheFailure, CacheIndex, Written
 from pneumoscope.errors import DataError, FilmError
+from pneumoscope.image.frame import Box, framed_film
 from pneumoscope.image.prepare import PrepareParameters, make_plate
 from pneumoscope.image.read import FilmRoot, read
 
@@ -79,6 +80,7 @@ class PlateCache:
         self.failures = index.failures
         self.plates = plate_store.open_plates(directory, index.parameters.size)[: len(index.films)]
         self._films = index.films
+        self._inside = index.inside
         self._row_of = {sha256: row for row, (sha256, crc) in enumerate(index.films) if crc is not None}
 
     @classmethod
@@ -124,6 +126,10 @@ class PlateCache:
             why = reasons[0] if reasons else "not built yet; run: pneumoscope data cache"
             raise DataError(f"{self.directory}: no plate of the film with SHA-256 {sha256}: {why}")
         return row
+
+    def inside(self, sha256: str) -> Box | None:
+        """What was left of a film, in its pixels, when its frame was cut off; None where nothing was."""
+        return self._inside.get(sha256)
 
     def verify(
         self,
@@ -204,14 +210,14 @@ def build_cache(
     with plate_store.lock(directory):
         index = plate_store.read_index(directory)
         if index is None:
-            index = CacheIndex(parameters, (), ())
+            index = CacheIndex(parameters)
             plate_store.write_index(directory, index)
         if index.parameters != parameters:
             raise DataError(
                 f"{directory}: holds plates of {cache_name(index.parameters)}, not {cache_name(parameters)}; "
                 "give each set of parameters its own directory"
             )
-        films = _allocate(directory, index, wanted)
+        films, inside = _allocate(directory, index, wanted)
         plate_store.reserve_plates(directory, len(films), parameters.size)
         if index.films:
             _check_code(PlateCache(directory, index), wanted, root)
@@ -223,15 +229,17 @@ def build_cache(
         failures = {failure.sha256: failure for failure in index.failures}
         results = _run(tasks, parameters, directory, workers or os.cpu_count() or 1)
         for done, (task, result) in enumerate(results, start=1):
-            if isinstance(result, int):
-                films[task.row] = (task.sha256, result)
-                failures.pop(task.sha256, None)
-            else:
+            if isinstance(result, str):
                 failures[task.sha256] = CacheFailure(task.sha256, task.path, result)
+            else:
+                films[task.row] = (task.sha256, result.crc)
+                if result.inside is not None:
+                    inside[task.sha256] = result.inside
+                failures.pop(task.sha256, None)
             if progress is not None:
                 progress(done, len(tasks))
         kept = tuple(failures[sha256] for sha256, crc in films if crc is None and sha256 in failures)
-        plate_store.write_index(directory, CacheIndex(parameters, tuple(films), kept))
+        plate_store.write_index(directory, CacheIndex(parameters, tuple(films), kept, inside))
         plate_store.remove_journal(directory)
     return PlateCache.open(directory)
 
@@ -241,28 +249,37 @@ def _present(index: CacheIndex) -> set[str]:
     return {sha256 for sha256, crc in index.films if crc is not None}
 
 
-def _allocate(directory: Path, index: CacheIndex, wanted: dict[str, str]) -> list[tuple[str, int | None]]:
+def _allocate(
+    directory: Path, index: CacheIndex, wanted: dict[str, str]
+) -> tuple[list[tuple[str, int | None]], dict[str, Box]]:
     """Give every film a row: rows in use stay, the rest fill up in order.
 
     Plates that a killed build noted count as present where their checksum holds.
+
+    Returns:
+        films: per row the file's SHA-256 and the plate's CRC-32, None where there is no plate yet.
+        inside: what was left of films whose frame was cut off.
     """
     known = {sha256: row for row, (sha256, _) in enumerate(index.films)}
     new = [sha256 for sha256 in wanted if sha256 not in known]
     films: list[tuple[str, int | None] | None] = [*index.films, *[None] * len(new)]
-    journal = {sha256: (row, crc) for row, sha256, crc in plate_store.read_journal(directory)}
+    inside = dict(index.inside)
+    journal = {plate.sha256: plate for plate in plate_store.read_journal(directory)}
     plates = (
         plate_store.open_plates(directory, index.parameters.size)
         if journal
         else np.empty((0, 0, 0), np.uint8)
     )
-    for sha256, (row, crc) in journal.items():
+    for row, sha256, crc, left in journal.values():
         # Another manifest than the killed build's may have no use for a plate, or no place where it lies.
         ours = known[sha256] == row if sha256 in known else sha256 in wanted and row < len(films)
         if ours and row < len(plates) and plate_store.crc32(plates[row]) == crc:
             films[row] = (sha256, crc)
+            if left is not None:
+                inside[sha256] = left
     placed = {film[0] for film in films if film is not None}
     missing = iter([sha256 for sha256 in new if sha256 not in placed])
-    return [(next(missing), None) if film is None else film for film in films]
+    return [(next(missing), None) if film is None else film for film in films], inside
 
 
 def _folder(root: str | FilmRoot) -> FilmRoot:
@@ -281,18 +298,26 @@ def _check_code(cache: PlateCache, wanted: dict[str, str], root: FilmRoot) -> No
 
 def _compare_with_files(cache: PlateCache, films: Sequence[CachedFilm], root: FilmRoot) -> None:
     for film in films:
-        plate = _plate(root / film.path, film.sha256, cache.parameters)
-        if isinstance(plate, str):
-            raise DataError(f"{root / film.path}: in the cache {cache.directory}, but {plate}")
-        if not np.array_equal(plate, cache.plates[cache.index_of(film.sha256)]):
+        made = _plate(root / film.path, film.sha256, cache.parameters)
+        if isinstance(made, str):
+            raise DataError(f"{root / film.path}: in the cache {cache.directory}, but {made}")
+        plate, inside = made
+        same = np.array_equal(plate, cache.plates[cache.index_of(film.sha256)])
+        if not same or inside != cache.inside(film.sha256):
             raise DataError(
                 f"{cache.directory}: the plate of {film.path} is not what this version makes of the file; "
                 "delete the cache and build again"
             )
 
 
-def _plate(path: Path, sha256: str, parameters: PrepareParameters) -> NDArray[np.uint8] | str:
-    """Make the plate of one film, (S, S) uint8, or say why there is none."""
+def _plate(
+    path: Path, sha256: str, parameters: PrepareParameters
+) -> tuple[NDArray[np.uint8], Box | None] | str:
+    """Make the plate of one film, (S, S) uint8, or say why there is none.
+
+    Returns:
+        Beside the plate, what was left of the film if its frame was cut off.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -300,28 +325,33 @@ def _plate(path: Path, sha256: str, parameters: PrepareParameters) -> NDArray[np
     if hashlib.sha256(content).hexdigest() != sha256:
         return "the file is not the one of the manifest (other SHA-256); build the manifest again"
     try:
-        return make_plate(read(content, name=str(path)), parameters)[0]
+        film = read(content, name=str(path))
+        plate, _ = make_plate(film, parameters)
     except FilmError as error:
         return error.reason
+    inside = framed_film(film.pixels) if parameters.cut_frame else None
+    return plate, inside if inside != (0, 0, film.height, film.width) else None
 
 
-def _make_chunk(tasks: Sequence[_Task], parameters: PrepareParameters, directory: Path) -> list[int | str]:
-    """Write the plates of some films; per film its checksum, or the reason why there is none."""
+def _make_chunk(
+    tasks: Sequence[_Task], parameters: PrepareParameters, directory: Path
+) -> list[Written | str]:
+    """Write the plates of some films; per film what was written, or the reason why there is none."""
     plates = plate_store.open_plates(directory, parameters.size, writable=True)
-    results: list[int | str] = []
+    results: list[Written | str] = []
     for task in tasks:
-        plate = _plate(task.file, task.sha256, parameters)
-        if isinstance(plate, str):
-            results.append(plate)
+        made = _plate(task.file, task.sha256, parameters)
+        if isinstance(made, str):
+            results.append(made)
             continue
-        plates[task.row] = plate
-        results.append(plate_store.crc32(plate))
+        plates[task.row], inside = made
+        results.append(Written(task.row, task.sha256, plate_store.crc32(made[0]), inside))
     return results
 
 
 def _run(
     tasks: Sequence[_Task], parameters: PrepareParameters, directory: Path, workers: int
-) -> Iterator[tuple[_Task, int | str]]:
+) -> Iterator[tuple[_Task, Written | str]]:
     """Make all plates, noting each chunk in the journal as soon as it is written; in any order."""
     chunks = iter([tasks[start : start + _CHUNK] for start in range(0, len(tasks), _CHUNK)])
     if workers == 1 or len(tasks) <= _CHUNK:
@@ -330,7 +360,7 @@ def _run(
         return
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
-        pending: dict[Future[list[int | str]], Sequence[_Task]] = {}
+        pending: dict[Future[list[Written | str]], Sequence[_Task]] = {}
         while True:
             for chunk in islice(chunks, workers * _QUEUE_PER_WORKER - len(pending)):
                 pending[pool.submit(_make_chunk, chunk, parameters, directory)] = chunk
@@ -348,10 +378,7 @@ def _run(
 
 
 def _note(
-    directory: Path, tasks: Sequence[_Task], results: Sequence[int | str]
-) -> Iterator[tuple[_Task, int | str]]:
-    pairs = list(zip(tasks, results, strict=True))
-    plate_store.append_journal(
-        directory, [(task.row, task.sha256, result) for task, result in pairs if isinstance(result, int)]
-    )
-    yield from pairs
+    directory: Path, tasks: Sequence[_Task], results: Sequence[Written | str]
+) -> Iterator[tuple[_Task, Written | str]]:
+    plate_store.append_journal(directory, [result for result in results if isinstance(result, Written)])
+    yield from zip(tasks, results, strict=True)

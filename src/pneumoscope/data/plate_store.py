@@ -3,7 +3,8 @@
 A cache directory holds
 
     plates.npy      (N, S, S) uint8, a plain .npy file that `numpy.load(mmap_mode="r")` opens
-    index.json      parameters, their hash, and per row the film's SHA-256 and the plate's CRC-32
+    index.json      parameters, their hash, per row the film's SHA-256 and the plate's CRC-32, and where the
+                    films lay whose frame was cut off
     journal.jsonl   only while a build runs, or after one was killed: the plates written so far
 
 The index is replaced in one step and only after its plates are written, so a reader never sees half a build.
@@ -13,22 +14,24 @@ import contextlib
 import json
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from pneumoscope.errors import DataError
+from pneumoscope.image.frame import Box
 from pneumoscope.image.prepare import PrepareParameters
 
 __all__ = [
     "PLATES",
     "CacheFailure",
     "CacheIndex",
+    "Written",
     "append_journal",
     "crc32",
     "lock",
@@ -62,6 +65,22 @@ class CacheFailure:
     reason: str
 
 
+class Written(NamedTuple):
+    """A plate that has been written.
+
+    Attributes:
+        row: where.
+        sha256: of the film's file.
+        crc: CRC-32 of the plate.
+        inside: what was left of the film when its frame was cut off; None where nothing was.
+    """
+
+    row: int
+    sha256: str
+    crc: int
+    inside: Box | None
+
+
 @dataclass(frozen=True, slots=True)
 class CacheIndex:
     """What index.json holds.
@@ -70,11 +89,13 @@ class CacheIndex:
         parameters: that the plates were made with.
         films: per row the file's SHA-256 and the plate's CRC-32, None where the film could not be read.
         failures: the films that could not be read.
+        inside: of films whose frame was cut off, by their SHA-256, what was left.
     """
 
     parameters: PrepareParameters
-    films: tuple[tuple[str, int | None], ...]
-    failures: tuple[CacheFailure, ...]
+    films: tuple[tuple[str, int | None], ...] = ()
+    failures: tuple[CacheFailure, ...] = ()
+    inside: Mapping[str, Box] = field(default_factory=dict)
 
 
 def crc32(plate: NDArray[np.uint8]) -> int:
@@ -100,6 +121,7 @@ def read_index(directory: Path) -> CacheIndex | None:
         parameters = PrepareParameters.model_validate(stored["parameters"])
         films = tuple((str(sha256), None if crc is None else int(crc)) for sha256, crc in stored["films"])
         failures = tuple(CacheFailure(**failure) for failure in stored["failures"])
+        inside = {str(sha256): _box(box) for sha256, box in stored.get("inside", {}).items()}
         parameters_sha256 = stored["parameters_sha256"]
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise DataError(
@@ -111,7 +133,12 @@ def read_index(directory: Path) -> CacheIndex | None:
         )
     if len({sha256 for sha256, _ in films}) != len(films):
         raise DataError(f"{path}: one film stands in two rows; delete the cache and build again")
-    return CacheIndex(parameters, films, failures)
+    return CacheIndex(parameters, films, failures, inside)
+
+
+def _box(numbers: Sequence[int]) -> Box:
+    top, left, height, width = numbers
+    return int(top), int(left), int(height), int(width)
 
 
 def write_index(directory: Path, index: CacheIndex) -> None:
@@ -122,31 +149,29 @@ def write_index(directory: Path, index: CacheIndex) -> None:
         "parameters_sha256": index.parameters.sha256(),
         "films": index.films,
         "failures": [asdict(failure) for failure in index.failures],
+        "inside": {sha256: index.inside[sha256] for sha256, _ in index.films if sha256 in index.inside},
     }
     temporary = directory / f"{_INDEX}.new"
     temporary.write_text(json.dumps(stored, separators=(",", ":")) + "\n", encoding="utf-8")
     temporary.replace(directory / _INDEX)
 
 
-def read_journal(directory: Path) -> list[tuple[int, str, int]]:
-    """Plates that a killed build had written: (row, SHA-256 of the film, CRC-32 of the plate).
-
-    A last line that was cut short by the kill is left out.
-    """
+def read_journal(directory: Path) -> list[Written]:
+    """Plates that a killed build had written; a last line that was cut short by the kill is left out."""
     path = directory / _JOURNAL
     if not path.is_file():
         return []
     entries = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            row, sha256, crc = json.loads(line)
+            row, sha256, crc, inside = json.loads(line)
         except ValueError:
             break
-        entries.append((int(row), str(sha256), int(crc)))
+        entries.append(Written(int(row), str(sha256), int(crc), None if inside is None else _box(inside)))
     return entries
 
 
-def append_journal(directory: Path, entries: Iterable[tuple[int, str, int]]) -> None:
+def append_journal(directory: Path, entries: Iterable[Written]) -> None:
     """Note plates as written."""
     lines = "".join(json.dumps(entry) + "\n" for entry in entries)
     with (directory / _JOURNAL).open("a", encoding="utf-8") as journal:

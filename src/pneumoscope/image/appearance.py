@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscope.image.frame import film_box, thinned
 from pneumoscope.image.prepare import PrepareParameters, make_plate
 from pneumoscope.image.radiograph import Pixels, Radiograph
 from pneumoscope.image.ranks import Ranks, ranks
@@ -182,18 +183,15 @@ def _cell_means(images: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
 
 def _thinned(pixels: Pixels) -> Pixels:
     """Every n-th row and column: grey values stay what they are, and large films cost no more."""
-    step = max(1, max(pixels.shape) // _SAMPLED_SIDE)
-    return cast(Pixels, np.ascontiguousarray(pixels[::step, ::step]))
+    return cast(Pixels, np.ascontiguousarray(thinned(pixels, _SAMPLED_SIDE)))
 
 
 def _without_margins(pixels: Pixels) -> Pixels:
     """Cut flat margins off: padding, collimator, a frame; all of it stays where little would be left."""
-    flat = _FLAT_SHARE * (float(pixels.max()) - float(pixels.min()))
-    kept = pixels
-    for axis in (1, 0):
-        spread = kept.max(axis=axis).astype(np.int64) - kept.min(axis=axis)
-        busy = np.flatnonzero(spread > flat)
-        if busy.size == 0 or busy[-1] + 1 - busy[0] < _SMALLEST_REST * spread.size:
-            return pixels
-        kept = kept[busy[0] : busy[-1] + 1] if axis == 1 else kept[:, busy[0] : busy[-1] + 1]
-    return kept
+    box = film_box(pixels, _FLAT_SHARE * (float(pixels.max()) - float(pixels.min())))
+    if box is None:
+        return pixels
+    top, left, height, width = box
+    if height < _SMALLEST_REST * pixels.shape[0] or width < _SMALLEST_REST * pixels.shape[1]:
+        return pixels
+    return pixels[top : top + height, left : left + width]

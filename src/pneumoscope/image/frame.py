@@ -1,38 +1,92 @@
-"""An empty frame around a film, as screenshots, page scans and padded exports have it."""
+"""An empty frame around a film: padding, collimator, the black of a screenshot, the ground of a page scan."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["film_share"]
+from pneumoscope.image.radiograph import Pixels
 
-_EVEN = 0.02  # of all grey values: what JPEG leaves of a frame of one grey
+__all__ = ["Box", "film_box", "framed_film", "thinned"]
+
+Box = tuple[int, int, int, int]
+"""(top, left, height, width) in pixels."""
+
+_EVEN = 0.02  # of the range of the picture's greys: what JPEG leaves of a frame of one grey
+_BACKGROUND = 0.02  # of the brightest value
+# Of the inside of their frame, lungs that were cut out are at most 0.61, films that were not at least 0.70.
+_FILM_INSIDE = 0.65
+_SMALLEST_SIDE = 0.3  # of the picture's
+_SAMPLED_SIDE = 320  # pixels a side, about, of which greys are counted
 
 
-def film_share(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> float:
-    """Share of the picture that lies inside a frame of one grey on all four sides.
+def film_box(pixels: Pixels, even: float) -> Box | None:
+    """Where a picture is left when even rows, and then even columns, are taken off its edges.
 
-    Only a frame on every side counts: films often end in black on one or two.
-
-    >>> picture = np.zeros((40, 40), np.uint8)
-    >>> picture[10:30, 10:30] = np.arange(50, 70)
-    >>> film_share(picture)
-    0.25
+    >>> picture = np.zeros((6, 8), np.uint8)
+    >>> picture[1:5, 3:8] = np.arange(50, 55)
+    >>> film_box(picture, 2)
+    (1, 3, 4, 5)
 
     Args:
         pixels: (H, W).
+        even: largest difference of grey in a row or column that is one grey.
 
     Returns:
-        0 to 1; 1 where there is no frame, or nothing but a frame.
+        None where nothing is left.
     """
-    most = int(np.iinfo(pixels.dtype).max * _EVEN)
-    edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
-    # Most films end here, without a look at all their pixels.
-    if any(int(edge.max()) - int(edge.min()) > most for edge in edges):
-        return 1.0
-    sides: list[float] = []
-    for axis in (1, 0):
-        lines = np.flatnonzero(pixels.max(axis) - pixels.min(axis) > most)
-        if lines.size == 0 or lines[0] == 0 or lines[-1] == pixels.shape[1 - axis] - 1:
-            return 1.0
-        sides.append((int(lines[-1]) + 1 - int(lines[0])) / pixels.shape[1 - axis])
-    return sides[0] * sides[1]
+    rows = _uneven(pixels, even)
+    if rows is None:
+        return None
+    top, bottom = rows
+    columns = _uneven(pixels[top:bottom].T, even)
+    if columns is None:
+        return None
+    left, right = columns
+    return top, left, bottom - top, right - left
+
+
+def _uneven(lines: NDArray[np.uint8] | NDArray[np.uint16], even: float) -> tuple[int, int] | None:
+    """First, and one past the last, line that varies by more."""
+    # From the edges inwards: of most films only the outermost lines are looked at.
+    first = next((place for place, line in enumerate(lines) if _spread(line) > even), None)
+    if first is None:
+        return None
+    last = next(place for place in range(len(lines) - 1, -1, -1) if _spread(lines[place]) > even)
+    return first, last + 1
+
+
+def _spread(greys: NDArray[np.uint8] | NDArray[np.uint16]) -> int:
+    return int(greys.max()) - int(greys.min())
+
+
+def thinned(pixels: Pixels, side: int) -> Pixels:
+    """Every n-th row and column, a view: about `side` pixels on the longer side, with the greys they have."""
+    step = max(1, max(pixels.shape) // side)
+    return pixels[::step, ::step]
+
+
+def framed_film(pixels: Pixels) -> Box:
+    """Where the film lies in its frame, of any width on any side; all of the picture where it has none.
+
+    A film that was cut to the lungs stays as it is: the black around lungs is no frame. So does a picture of
+    which less than a third of a side would be left.
+
+    >>> picture = np.zeros((40, 40), np.uint8)
+    >>> picture[10:30, 20:40] = np.arange(50, 70)
+    >>> framed_film(picture)
+    (10, 20, 20, 20)
+
+    Args:
+        pixels: (H, W).
+    """
+    rows, columns = pixels.shape
+    whole = (0, 0, rows, columns)
+    sample = thinned(pixels, _SAMPLED_SIDE)
+    box = film_box(pixels, _EVEN * _spread(sample))
+    if box is None or box == whole:
+        return whole
+    top, left, height, width = box
+    if height < _SMALLEST_SIDE * rows or width < _SMALLEST_SIDE * columns:
+        return whole
+    inside = thinned(pixels[top : top + height, left : left + width], _SAMPLED_SIDE)
+    foreground = np.count_nonzero(inside > int(inside.max() * _BACKGROUND)) / inside.size
+    return box if foreground >= _FILM_INSIDE else whole

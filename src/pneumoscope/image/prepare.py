@@ -8,7 +8,7 @@ exactly what the runtime computes; `normalise` is a table of 256 numbers, so bot
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,9 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pneumoscope.errors import RejectedFilmError
+from pneumoscope.image.frame import Box, framed_film
 from pneumoscope.image.lookup import look_up
-from pneumoscope.image.radiograph import Radiograph
+from pneumoscope.image.radiograph import Pixels, Radiograph
 from pneumoscope.image.ranks import Ranks, ranks
 
 __all__ = ["Geometry", "PrepareParameters", "make_plate", "normalise", "plate_geometry", "prepare"]
@@ -43,6 +44,8 @@ class PrepareParameters(BaseModel):
         size: height and width of the plate in pixels.
         fit: "letterbox" scales the longest side to `size` and pads with black; "stretch" scales both sides
             to `size`; "centre-crop" cuts the central square and scales it.
+        cut_frame: whether an empty frame around the film is cut off first (`framed_film`), whose width says
+            nothing about the patient.
         intensity: "as-stored" keeps the file's grey scale; "percentile" maps the film's own `percentiles`
             to black and white, which removes exposure and window.
         percentiles: lower and upper percentile of the film's foreground, in percent.
@@ -55,6 +58,7 @@ class PrepareParameters(BaseModel):
 
     size: int = Field(default=224, ge=16, le=4096)
     fit: Literal["letterbox", "stretch", "centre-crop"] = "letterbox"
+    cut_frame: bool = False
     intensity: Literal["as-stored", "percentile"] = "as-stored"
     percentiles: tuple[float, float] = (0.5, 99.5)
     resample: Literal["bilinear", "bicubic", "lanczos"] = "bilinear"
@@ -71,7 +75,10 @@ class PrepareParameters(BaseModel):
 
     def sha256(self) -> str:
         """Hex digest of the canonical JSON of all parameters; equal digests prepare alike."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        stated = self.model_dump(mode="json")
+        if not self.cut_frame:
+            del stated["cut_frame"]  # bundles older than it keep their digest
+        text = json.dumps(stated, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -132,19 +139,28 @@ class Geometry:
         )
 
 
-def plate_geometry(height: int, width: int, parameters: PrepareParameters) -> Geometry:
-    """Where a film of this height and width, in pixels, lies on its plate."""
+def plate_geometry(
+    height: int, width: int, parameters: PrepareParameters, inside: Box | None = None
+) -> Geometry:
+    """Where a film lies on its plate.
+
+    Args:
+        height: of the film in pixels.
+        width: of the film in pixels.
+        parameters: of the bundle.
+        inside: what its frame leaves of it, where that is cut off.
+    """
     size = parameters.size
-    film_box = (0, 0, height, width)
+    film_box = top, left, rows, columns = inside or (0, 0, height, width)
     plate_box = (0, 0, size, size)
     if parameters.fit == "letterbox":
-        longest = max(height, width)
-        box_height = max(1, round(height * size / longest))
-        box_width = max(1, round(width * size / longest))
+        longest = max(rows, columns)
+        box_height = max(1, round(rows * size / longest))
+        box_width = max(1, round(columns * size / longest))
         plate_box = ((size - box_height) // 2, (size - box_width) // 2, box_height, box_width)
     elif parameters.fit == "centre-crop":
-        side = min(height, width)
-        film_box = ((height - side) // 2, (width - side) // 2, side, side)
+        side = min(rows, columns)
+        film_box = (top + (rows - side) // 2, left + (columns - side) // 2, side, side)
     return Geometry((height, width), size, film_box, plate_box)
 
 
@@ -217,7 +233,7 @@ def make_plate(
     Args:
         film: as read.
         parameters: of the bundle.
-        values: `ranks` of the film's pixels, where the caller has them.
+        values: `ranks` of all of the film's pixels, where the caller has them.
 
     Returns:
         plate: (size, size) uint8, black where there is no film.
@@ -226,18 +242,25 @@ def make_plate(
     Raises:
         RejectedFilmError: the film is blank.
     """
+    inside = framed_film(film.pixels) if parameters.cut_frame else (0, 0, film.height, film.width)
+    top, left, height, width = inside
+    kept = film.pixels
+    if (height, width) != kept.shape:
+        kept = cast(Pixels, np.ascontiguousarray(kept[top : top + height, left : left + width]))
+        values = None
     try:
-        full_scale = int(np.iinfo(film.pixels.dtype).max)
-        table = _grey_table(values or ranks(film.pixels), full_scale, parameters)
+        full_scale = int(np.iinfo(kept.dtype).max)
+        table = _grey_table(values or ranks(kept), full_scale, parameters)
     except ValueError:
         raise RejectedFilmError(
             film.source,
             "the image is blank: all or nearly all of its foreground is one grey",
             "send the film itself",
         ) from None
-    grey = film.pixels if table is None else look_up(table, film.pixels)
-    geometry = plate_geometry(film.height, film.width, parameters)
+    grey = kept if table is None else look_up(table, kept)
+    geometry = plate_geometry(film.height, film.width, parameters, inside)
     film_top, film_left, film_height, film_width = geometry.film_box
+    film_top, film_left = film_top - top, film_left - left
     top, left, height, width = geometry.plate_box
     scaled = Image.fromarray(grey).resize(
         (width, height),

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscope.errors import RejectedFilmError, UnreadableFilmError
-from pneumoscope.image.frame import film_share
 from pneumoscope.image.limits import MAX_FILE_BYTES, check_declared_size, check_sides
 from pneumoscope.image.radiograph import Pixels, Radiograph
 from pneumoscope.image.raster import image_pixels, raster_pixels
@@ -41,7 +40,6 @@ _OTHER_FORMATS = (
     (344, b"n+1\x00", "a NIfTI volume"),
 )
 _LEVELS_OF_12_BITS = 4096
-_FRAMED = 0.6  # share of the picture below which a film in an empty frame is told of
 
 
 class FilmRoot(Protocol):
@@ -235,12 +233,6 @@ def _finish(film: Radiograph) -> Radiograph:
     check_sides(film.source, film.height, film.width)
     film.pixels.flags.writeable = False
     notes = []
-    share = film_share(film.pixels)
-    if share < _FRAMED:
-        notes.append(
-            f"the film fills only {share:.0%} of the picture: crop the empty frame away, for it changes the "
-            "probability"
-        )
     brightest = int(film.pixels.max())
     if film.pixels.dtype == np.uint16 and 0 < brightest < _LEVELS_OF_12_BITS:
         notes.append(

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscope.errors import FilmError, UsageError
-from pneumoscope.image.prepare import prepare
+from pneumoscope.image.frame import framed_film
+from pneumoscope.image.prepare import PrepareParameters, prepare
 from pneumoscope.image.read import FilmSource, read
 from pneumoscope.runtime.bundle import Bundle
 from pneumoscope.runtime.card import OperatingPoint
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pneumoscope.image.radiograph import Radiograph
 
 __all__ = ["Predictor"]
+
+_FRAMED = 0.6  # share of the picture below which a film in an empty frame is told of
 
 
 class Predictor:
@@ -105,6 +108,7 @@ class Predictor:
         """
         if self.guard is not None and (notes := self.guard.check(radiograph)):
             radiograph = replace(radiograph, warnings=(*radiograph.warnings, *notes))
+        radiograph = _with_note_of_frame(radiograph, self.bundle.card.prepare)
         plate, geometry = prepare(radiograph, self.bundle.card.prepare)
         logit, cam = self.infer(plate)
         if not math.isfinite(logit):
@@ -172,6 +176,21 @@ def _point(bundle: Bundle, name: str) -> OperatingPoint:
     if name not in points:
         raise UsageError(f"there is no operating point {name!r}: choose one of {', '.join(points)}")
     return points[name]
+
+
+def _with_note_of_frame(film: "Radiograph", parameters: PrepareParameters) -> "Radiograph":
+    """Says so where a bundle that does not cut a frame off is given a film in a wide one."""
+    if parameters.cut_frame:
+        return film
+    _, _, height, width = framed_film(film.pixels)
+    share = height * width / film.pixels.size
+    if share >= _FRAMED:
+        return film
+    note = (
+        f"the film fills only {share:.0%} of the picture: crop the empty frame away, for it changes the "
+        "probability"
+    )
+    return replace(film, warnings=(*film.warnings, note))
 
 
 def _sigmoid(value: float) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pneumoscope.errors import DataError
+from pneumoscope.image.frame import Box as FilmBox
 from pneumoscope.image.prepare import PrepareParameters, normalise, plate_geometry
 from pneumoscope.training.draws import CPU
 from pneumoscope.training.recipe import DataChoice
@@ -100,18 +101,21 @@ def _boxes(row: "ManifestRow") -> tuple[Box, ...] | None:
         raise DataError(f"{row.path}: its boxes are no list of [x, y, width, height]: {row.boxes}") from error
 
 
-def box_on_plate(box: Box, shape: tuple[int, int], prepare: PrepareParameters) -> Rectangle:
+def box_on_plate(
+    box: Box, shape: tuple[int, int], prepare: PrepareParameters, inside: FilmBox | None = None
+) -> Rectangle:
     """Pixels of the plate that a box of the film covers.
 
     Args:
         box: (x, y, width, height) in fractions of the film.
         shape: (H, W) of the film in pixels.
         prepare: decides where the film lies on the plate.
+        inside: what was left of the film when its frame was cut off.
 
     Returns:
         (top, bottom, left, right) of the pixels whose centres lie inside, end-exclusive, within the plate.
     """
-    geometry = plate_geometry(*shape, prepare)
+    geometry = plate_geometry(*shape, prepare, inside)
     x, y, width, height = box
     top, left = geometry.point_to_plate(y * shape[0], x * shape[1])
     bottom, right = geometry.point_to_plate((y + height) * shape[0], (x + width) * shape[1])
@@ -145,8 +149,8 @@ class Plates:
         self._rectangles: list[list[Rectangle]] | None = None
         if masks:
             self._rectangles = [
-                [box_on_plate(box, shape, self.prepare) for box in boxes or ()]
-                for boxes, shape in zip(films.boxes, films.shapes, strict=True)
+                [box_on_plate(box, shape, self.prepare, cache.inside(sha256)) for box in boxes or ()]
+                for boxes, shape, sha256 in zip(films.boxes, films.shapes, films.sha256, strict=True)
             ]
             self._annotated = np.array([boxes is not None for boxes in films.boxes], dtype=np.float32)
 
