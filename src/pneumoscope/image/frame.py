@@ -12,7 +12,7 @@ Box = tuple[int, int, int, int]
 
 _EVEN = 0.02  # of the range of the picture's greys: what JPEG leaves of a frame of one grey
 _BACKGROUND = 0.02  # of the brightest value
-# Of the inside of their frame, lungs that were cut out are at most 0.61, films that were not at least 0.70.
+# Of the inside of their frame. Of 9,382 films cut to the lungs 3 have more, of 2,101 others in frames 2 less.
 _FILM_INSIDE = 0.65
 _SMALLEST_SIDE = 0.3  # of the picture's
 _SAMPLED_SIDE = 320  # pixels a side, about, of which greys are counted
