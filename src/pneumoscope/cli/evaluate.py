@@ -5,19 +5,29 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pneumoscope.cli.evaluate_tables import say
+from pneumoscope.cli.labelled import (
+    AskedFilms,
+    LabelledArgument,
+    NegativeOption,
+    PositiveOption,
+    SomeManifestsOption,
+    SomeRootsOption,
+    SomeSourcesOption,
+    SplitOption,
+    ask_films,
+    targets_of,
+)
 from pneumoscope.cli.options import BundleArgument, ThreadsOption
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
-    from pneumoscope.data.joined import JoinedManifests
-    from pneumoscope.evaluation.films import LabelledFilm
     from pneumoscope.evaluation.report import EvaluationReport
     from pneumoscope.runtime.bundle import Bundle
 
@@ -26,33 +36,13 @@ __all__ = ["evaluate"]
 
 def evaluate(
     bundle: BundleArgument,
-    data: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="FOLDER|CSV",
-            help="A folder with NORMAL and PNEUMONIA, or a csv with path,label[,patient,source,view,age].",
-        ),
-    ] = None,
-    manifest: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="Instead: the films of a manifest. May be repeated."),
-    ] = None,
-    root: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="DIR", help="The manifest's paths are relative to it; one for each manifest."),
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="Of the manifest: train, validation or test.")] = None,
-    source: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Of the manifest: only these sources.")
-    ] = None,
-    positive: Annotated[
-        list[str] | None,
-        typer.Option(metavar="LABEL", help="Labels that count as pneumonia.", show_default="PNEUMONIA"),
-    ] = None,
-    negative: Annotated[
-        list[str] | None,
-        typer.Option(metavar="LABEL", help="Labels that count as none.", show_default="NORMAL"),
-    ] = None,
+    data: LabelledArgument = None,
+    manifest: SomeManifestsOption = None,
+    root: SomeRootsOption = None,
+    split: SplitOption = None,
+    source: SomeSourcesOption = None,
+    positive: PositiveOption = None,
+    negative: NegativeOption = None,
     compare: Annotated[
         str | None,
         typer.Option(
@@ -104,8 +94,7 @@ def evaluate(
         raise UsageError("--lungs belongs to --stress: give both, or leave it out")
     opened = open_bundle(find_bundle(bundle))
     rival = open_bundle(find_bundle(compare)) if compare is not None else None
-    targets = dict.fromkeys(negative or ["NORMAL"], 0) | dict.fromkeys(positive or ["PNEUMONIA"], 1)
-    asked = _asked(data, manifest, root, split, source, targets)
+    asked = ask_films(data, manifest, root, split, source, targets_of(positive, negative))
     if baselines is not None and asked.joined is None:
         raise UsageError("--baselines needs a manifest: make one of your films with `pneumoscope data build`")
     with _progress("scoring", len(asked.films) * (2 if rival else 1)) as progress:
@@ -131,54 +120,8 @@ def evaluate(
     say(report)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The films of the one place that was named; `joined` and `split` where that is a manifest."""
-
-    films: "list[LabelledFilm]"
-    targets: dict[str, int]
-    described: dict[str, Any]
-    joined: "JoinedManifests | None" = None
-    split: str = ""
-
-
-def _asked(
-    data: Path | None,
-    manifests: list[Path] | None,
-    roots: list[Path] | None,
-    split: str | None,
-    sources: list[str] | None,
-    targets: dict[str, int],
-) -> _Asked:
-    from pneumoscope.evaluation.films import csv_films, folder_films, manifest_films
-
-    described = {
-        name: [label for label, target in targets.items() if target == value]
-        for name, value in (("positive", 1), ("negative", 0))
-    }
-    if data is not None:
-        belonging = {"manifest": manifests, "root": roots, "split": split, "source": sources}
-        for option, value in belonging.items():
-            if value:
-                raise UsageError(f"--{option} belongs to a manifest: leave it out, or leave {data} out")
-        if data.is_dir():
-            return _Asked(folder_films(data, targets=targets), targets, {"folder": data.name, **described})
-        if data.is_file():
-            return _Asked(csv_films(data, targets=targets), targets, {"table": data.name, **described})
-        raise UsageError(f"{data} does not exist: name a folder with NORMAL and PNEUMONIA, or a csv")
-    if not manifests or not roots or split is None:
-        raise UsageError("name films to measure: a folder, a csv, or --manifest, --root and --split together")
-    from pneumoscope.data.joined import join_manifests
-    from pneumoscope.data.manifest import manifest_sha256
-
-    joined = join_manifests(manifests, roots)
-    films = manifest_films(joined.rows, joined.root, split, sources=sources, targets=targets)
-    where = {"split": split, **described, "manifest_sha256": manifest_sha256(joined.rows)}
-    return _Asked(films, targets, where, joined, split)
-
-
 def _with_baselines(
-    report: "EvaluationReport", asked: _Asked, directory: Path, workers: int | None
+    report: "EvaluationReport", asked: AskedFilms, directory: Path, workers: int | None
 ) -> "EvaluationReport":
     """The report with what is reached without seeing the disease."""
     from pneumoscope.data.audit.baselines import measure_baselines
@@ -202,7 +145,7 @@ def _with_baselines(
 
 
 def _with_stress(
-    report: "EvaluationReport", bundle: "Bundle", asked: _Asked, masks: Path | None, workers: int | None
+    report: "EvaluationReport", bundle: "Bundle", asked: AskedFilms, masks: Path | None, workers: int | None
 ) -> "EvaluationReport":
     """The report with the same films changed."""
     from pneumoscope.data.film_lungs import film_lungs

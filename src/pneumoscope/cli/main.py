@@ -30,6 +30,7 @@ _VERBS = {
     "export": ("pneumoscope.cli.export", "export"),
     "import-bundle": ("pneumoscope.cli.import_bundle", "import_bundle"),
     "quantise": ("pneumoscope.cli.quantise", "quantise"),
+    "recalibrate": ("pneumoscope.cli.recalibrate", "recalibrate"),
     "results": ("pneumoscope.cli.results", "results"),
     "app": ("pneumoscope.cli.app", "app"),
     "serve": ("pneumoscope.cli.serve", "serve"),

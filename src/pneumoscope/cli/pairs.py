@@ -1,4 +1,4 @@
-"""Options of the form SOURCE:SPLIT, which `export` and `quantise` share."""
+"""Options of the form SOURCE:SPLIT, which commands that make a bundle share."""
 
 from pneumoscope.errors import UsageError
 

@@ -5,7 +5,7 @@ scale, measure. All scores come from the very `Predictor` that users run, on fil
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from pneumoscope.data.manifest import ManifestRow, manifest_sha256
 from pneumoscope.data.sources.contract import Source
 from pneumoscope.errors import DataError, UsageError
-from pneumoscope.evaluation.calibration import balanced_weights, calibrated_probability, fit_temperature
 from pneumoscope.evaluation.films import LabelledFilm, manifest_films
-from pneumoscope.evaluation.operating_points import choose_operating_points, measure_curve
 from pneumoscope.evaluation.scoring import Scores, score_films
 from pneumoscope.export import to_onnx
 from pneumoscope.image.prepare import Geometry
@@ -28,9 +26,10 @@ from pneumoscope.release.facts import (
     limitations,
     training_data,
 )
-from pneumoscope.release.measured import card_evaluations
+from pneumoscope.release.measured import Command, card_evaluations, manifest_command
 from pneumoscope.release.parity import Parity, check_parity
 from pneumoscope.release.provenance import cohorts, source_flows
+from pneumoscope.release.thresholds import fix_thresholds
 from pneumoscope.release.trained_run import TrainedRun
 from pneumoscope.runtime.bundle import Bundle
 from pneumoscope.runtime.card import Card, Estimate, OperatingPoint, OperatingPointName
@@ -176,38 +175,17 @@ def build_release(
     step = max(1, len(scores) // PARITY_FILMS)
     parity = check_parity(run.model, predictor, [Path(path) for path in scores.paths[::step]])
 
-    weights = balanced_weights(scores.sources, scores.targets) if options.balance_sources else None
-    if scores.targets.all() or not scores.targets.any():
-        raise DataError(f"{options.calibrate_on}: all films have one label, so nothing can be calibrated")
-    temperature = fit_temperature(scores.logits, scores.targets, weights)
-    calibrated = replace(scores, probabilities=calibrated_probability(scores.logits, temperature))
-    points = choose_operating_points(
-        calibrated.probabilities,
-        calibrated.targets,
-        calibrated.patients,
-        split=_described(options),
-        weights=weights,
+    card, calibrated = fix_thresholds(
+        draft, scores, split=_described(options), balance_sources=options.balance_sources
     )
-    card = draft.model_copy(
-        update={
-            "temperature": temperature,
-            "operating_points": points,
-            "curve": measure_curve(
-                calibrated.probabilities,
-                calibrated.targets,
-                calibrated.patients,
-                split=_described(options),
-            ),
-            "heatmap_limit": heatmap_limit(scores),
-        }
-    )
+    card = card.model_copy(update={"heatmap_limit": heatmap_limit(scores)})
+
+    def command(split: str) -> Command:
+        return manifest_command(card.name, run.data.targets, split, options.manifest_names)
+
+    split = options.calibrate_on
     evaluations = card_evaluations(
-        calibrated,
-        card,
-        run.data,
-        split=options.calibrate_on,
-        pooled=calibrated_on,
-        manifest_names=options.manifest_names,
+        calibrated, card, split=split, command=command(split), pooled=calibrated_on or ()
     )
     predictor = _predictor(card, onnx)
     for source, split in options.evaluate:
@@ -215,7 +193,7 @@ def build_release(
         chosen = manifest_films(rows, root, split, sources=sources, targets=run.data.targets)
         measured = _score(predictor, chosen, options, progress, f"scoring {source}:{split}")
         evaluations += card_evaluations(
-            measured, card, run.data, split=split, pooled=sources, manifest_names=options.manifest_names
+            measured, card, split=split, command=command(split), pooled=sources or ()
         )
     unique = {evaluation.split: evaluation for evaluation in evaluations}
     complete = card.model_copy(update={"evaluations": tuple(unique.values())})

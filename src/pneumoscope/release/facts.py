@@ -9,13 +9,31 @@ from pneumoscope.data.manifest import ManifestRow
 from pneumoscope.data.sources.contract import Source
 from pneumoscope.training.recipe import DataChoice
 
-__all__ = ["INTENDED_USE", "intended_population", "limitations", "training_data"]
+__all__ = [
+    "INTENDED_USE",
+    "OTHER_THRESHOLDS",
+    "TRAINED_THRESHOLDS",
+    "intended_population",
+    "limitations",
+    "training_data",
+]
 
 INTENDED_USE = (
     "Research use only; not a medical device. It tells frontal chest radiographs with signs of pneumonia "
     "from those without and shows where the network saw its evidence, for research on and teaching of such "
     "methods. No diagnosis, triage or treatment may rest on it."
 )
+
+_SHIFT = (
+    "On films of other hospitals, machines or ages, sensitivity and specificity shift; between the training "
+    "and the official test films of the Kermany set they are known to do so. Measure on your own films "
+    "before relying on a threshold."
+)
+TRAINED_THRESHOLDS = f"Thresholds were chosen on validation films of the training sources. {_SHIFT}"
+"""What a card says of thresholds that came with the training."""
+
+OTHER_THRESHOLDS = f"Thresholds were chosen on films that the card names. {_SHIFT}"
+"""What it says of those that were fixed anew, on whatever films."""
 
 _GENERAL_LIMITATIONS = (
     "Research use only; not a medical device.",
@@ -25,9 +43,7 @@ _GENERAL_LIMITATIONS = (
     "failure, tuberculosis) is not a statement about that disease.",
     "Labels are those of public data sets. Some were text-mined from reports or follow from a laboratory "
     "test, so that a share of them does not say what the film shows.",
-    "Thresholds were chosen on validation films of the training sources. On films of other hospitals, "
-    "machines or ages, sensitivity and specificity shift; between the training and the official test films "
-    "of the Kermany set they are known to do so. Measure on your own films before relying on a threshold.",
+    TRAINED_THRESHOLDS,
     "The map is exact evidence of this network on a coarse grid. It is not the outline of a lesion.",
 )
 

@@ -20,7 +20,7 @@ from pneumoscope.evaluation.scoring import Scores, score_films
 from pneumoscope.image.read import FilmRoot
 from pneumoscope.release.calibration_films import read_plates, spread_choice
 from pneumoscope.release.int8 import EXACT_GRID, quantise_network
-from pneumoscope.release.measured import card_evaluations
+from pneumoscope.release.measured import Command, card_evaluations, manifest_command
 from pneumoscope.runtime.bundle import Bundle
 from pneumoscope.runtime.card import Card, LowerPrecision
 from pneumoscope.runtime.predictor import Predictor
@@ -145,15 +145,19 @@ def lower_bundle(
     )
     _refuse_loss(loss, options)
     card = _card(bundle.card, scores, loss)
+
+    def command(split: str) -> Command:
+        return manifest_command(card.name, data.targets, split, options.manifest_names)
+
     evaluations = card_evaluations(
-        scores, card, data, split=options.split, pooled=sources, manifest_names=options.manifest_names
+        scores, card, split=options.split, command=command(options.split), pooled=sources or ()
     )
     for source, held in options.evaluate:
         chosen = data.sources if source == "all" else (source,)
         films = manifest_films(rows, root, held, sources=chosen, targets=data.targets)
         measured = _score(lower, films, options, progress, f"scoring {source}:{held}")
         evaluations += card_evaluations(
-            measured, card, data, split=held, pooled=chosen, manifest_names=options.manifest_names
+            measured, card, split=held, command=command(held), pooled=chosen or ()
         )
     unique = {evaluation.split: evaluation for evaluation in evaluations}
     complete = card.model_copy(update={"evaluations": tuple(unique.values())})

@@ -1,0 +1,147 @@
+"""`pneumoscope recalibrate`: the same network, with temperature and thresholds of one's own films."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pneumoscope.cli.labelled import (
+    AskedFilms,
+    LabelledArgument,
+    NegativeOption,
+    PositiveOption,
+    SomeManifestsOption,
+    SomeRootsOption,
+    SomeSourcesOption,
+    SplitOption,
+    ask_films,
+    targets_of,
+)
+from pneumoscope.cli.options import BundleArgument, EvaluateOption, OutBundleOption, ThreadsOption
+from pneumoscope.cli.progress import steps
+from pneumoscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pneumoscope.release.recalibrate import FilmSet
+    from pneumoscope.runtime.bundle import Bundle
+    from pneumoscope.runtime.card import Card
+
+__all__ = ["recalibrate"]
+
+
+def recalibrate(
+    bundle: BundleArgument,
+    out: OutBundleOption,
+    data: LabelledArgument = None,
+    manifest: SomeManifestsOption = None,
+    root: SomeRootsOption = None,
+    split: SplitOption = None,
+    source: SomeSourcesOption = None,
+    positive: PositiveOption = None,
+    negative: NegativeOption = None,
+    version: Annotated[
+        str | None,
+        typer.Option(help="Version of the new bundle.", show_default="the old one with +recalibrated"),
+    ] = None,
+    balance_sources: Annotated[
+        bool, typer.Option("--balance-sources", help="Every source and label counts equally.")
+    ] = False,
+    cut_frame: Annotated[
+        bool,
+        typer.Option("--cut-frame", help="Let it cut empty frames off films, where the old bundle does not."),
+    ] = False,
+    evaluate: EvaluateOption = None,
+    workers: ThreadsOption = None,
+) -> None:
+    """Fix temperature and thresholds anew, on labelled films of one's own; the network stays as it is."""
+    from pneumoscope.data.manifest import manifest_sha256
+    from pneumoscope.release.recalibrate import Recalibration, recalibrate_bundle
+    from pneumoscope.report.model_card import render_model_card
+    from pneumoscope.runtime.bundle import find_bundle, open_bundle, write_bundle
+
+    if split == "test":
+        raise UsageError("thresholds chosen on the test split would make it worthless: use validation")
+    old = open_bundle(find_bundle(bundle))
+    asked = ask_films(data, manifest, root, split, source, targets_of(positive, negative))
+    if asked.joined is None and evaluate:
+        raise UsageError("--evaluate names films of a manifest: fix the thresholds on one, too")
+    trained = (
+        asked.joined is not None and manifest_sha256(asked.joined.rows) == old.card.training_manifest_sha256
+    )
+    if trained and asked.split == "train":
+        raise UsageError(
+            f"{old.identity} was trained on these films, so that it knows them by heart: use validation"
+        )
+    with steps(shown=sys.stderr.isatty()) as progress:
+        card = recalibrate_bundle(
+            old,
+            _asked_set(old.card.name, asked, data, manifest, source),
+            [_named_set(old, asked, manifest, text) for text in evaluate or ()],
+            Recalibration(version, balance_sources, cut_frame, trained, workers),
+            progress=progress,
+        )
+    write_bundle(out, old.onnx, card, render_model_card(card), old.guard)
+    made = open_bundle(out)
+    print(f"{out}: {made.identity}")
+    _say(old.card, made.card)
+
+
+def _asked_set(
+    name: str,
+    asked: AskedFilms,
+    data: "Path | None",
+    manifests: "list[Path] | None",
+    sources: list[str] | None,
+) -> "FilmSet":
+    from pneumoscope.release.measured import manifest_command
+    from pneumoscope.release.recalibrate import FilmSet
+
+    if data is not None:
+        labels = "".join(
+            f" --{kind} {label}" for kind in ("positive", "negative") for label in asked.described[kind]
+        )
+        command = f"pneumoscope evaluate {name} {data.name}{labels}"
+        return FilmSet(asked.films, data.name, data.name, lambda _: command)
+    named = tuple(sources or ())
+    return FilmSet(
+        asked.films,
+        asked.split,
+        f"{asked.split} of {', '.join(named)}" if named else asked.split,
+        manifest_command(name, asked.targets, asked.split, [path.name for path in manifests or ()]),
+        named,
+    )
+
+
+def _named_set(old: "Bundle", asked: AskedFilms, manifests: "list[Path] | None", text: str) -> "FilmSet":
+    """Films of the same manifests that SOURCE:SPLIT names; all: of the sources that it was trained on."""
+    from pneumoscope.cli.pairs import source_and_split
+    from pneumoscope.evaluation.films import manifest_films
+    from pneumoscope.release.lower_precision import trained_on
+    from pneumoscope.release.measured import manifest_command
+    from pneumoscope.release.recalibrate import FilmSet
+
+    assert asked.joined is not None
+    source, split = source_and_split(text)
+    sources: tuple[str, ...] = (source,)
+    if source == "all":
+        present = {row.source for row in asked.joined.rows}
+        sources = tuple(name for name in trained_on(old).sources or () if name in present)
+    films = manifest_films(
+        asked.joined.rows, asked.joined.root, split, sources=sources or None, targets=asked.targets
+    )
+    names = [path.name for path in manifests or ()]
+    command = manifest_command(old.card.name, asked.targets, split, names)
+    return FilmSet(films, split, text, command, sources)
+
+
+def _say(old: "Card", new: "Card") -> None:
+    print(f"temperature {new.temperature:.3f} (it was {old.temperature:.3f})")
+    for name, point in new.operating_points.items():
+        rates = " and ".join(
+            f"{what} {rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
+            for what, rate in (("sensitivity", point.sensitivity), ("specificity", point.specificity))
+        )
+        before = old.operating_points[name].threshold
+        print(f"{name}: threshold {point.threshold:.4f} (it was {before:.4f}), {rates} on these films")

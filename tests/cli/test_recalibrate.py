@@ -1,0 +1,138 @@
+"""`pneumoscope recalibrate`: thresholds of one's own films on the network of a bundle."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from generated import chest_like
+from pneumoscope.cli.main import app
+from pneumoscope.data.manifest import manifest_sha256, write_manifest
+from pneumoscope.errors import DataError, UsageError
+from pneumoscope.release.facts import OTHER_THRESHOLDS, TRAINED_THRESHOLDS
+from pneumoscope.report.model_card import render_model_card
+from pneumoscope.runtime.bundle import open_bundle
+from pneumoscope.runtime.predictor import Predictor
+from tiny_bundle import make_tiny_bundle
+from tiny_training import make_recipe, make_rows
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    place = tmp_path_factory.mktemp("made")
+    rows = make_rows(place / "films", train=24, validation=48)
+    write_manifest(rows, place / "manifest.parquet")
+    recipe, sha256 = make_recipe().model_dump(mode="json"), manifest_sha256(rows)
+    limitations = ("Its weights are random numbers.", TRAINED_THRESHOLDS)
+    make_tiny_bundle(place / "old", recipe=recipe, training_manifest_sha256=sha256, limitations=limitations)
+    return place
+
+
+@pytest.fixture(scope="module")
+def own_films(tmp_path_factory):
+    """A folder of 25 films of either label."""
+    folder = tmp_path_factory.mktemp("own")
+    for seed in range(50):
+        label = ("NORMAL", "PNEUMONIA")[seed % 2]
+        (folder / label).mkdir(exist_ok=True)
+        film = chest_like(seed, height=110, width=120, opacity=seed % 2 == 1)
+        Image.fromarray(film).save(folder / label / f"{seed}.png")
+    return folder
+
+
+def _recalibrate(made, out, *options):
+    words = ("recalibrate", made / "old", "--out", out, "--workers", 1, *options)
+    return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+
+
+def _of_manifest(made, split):
+    return ("--manifest", made / "manifest.parquet", "--root", made / "films", "--split", split)
+
+
+def test_thresholds_come_from_a_folder_of_ones_own(made, own_films, tmp_path):
+    result = _recalibrate(made, tmp_path / "new", own_films)
+    assert result.exit_code == 0, result.output
+    old, new = open_bundle(made / "old"), open_bundle(tmp_path / "new")
+    assert new.identity == "tiny 0.1.0+recalibrated"
+    assert new.onnx == old.onnx
+    assert (tmp_path / "new" / "README.md").read_text() == render_model_card(new.card)
+    assert new.card.temperature != old.card.temperature
+    assert new.card.heatmap_limit == old.card.heatmap_limit
+    assert new.card.training_data == old.card.training_data
+
+    predictor = Predictor(new)
+    scores = {
+        label: np.array([predictor.predict(path).probability for path in (own_films / label).iterdir()])
+        for label in ("NORMAL", "PNEUMONIA")
+    }
+    for name, point in new.card.operating_points.items():
+        assert point.split == own_films.name
+        sensitivity = (scores["PNEUMONIA"] >= point.threshold).mean()
+        specificity = (scores["NORMAL"] < point.threshold).mean()
+        assert point.sensitivity.value == pytest.approx(sensitivity)
+        assert point.specificity.value == pytest.approx(specificity)
+        assert f"{name}: threshold {point.threshold:.4f} (it was " in result.stdout
+    assert new.card.operating_points["screening"].sensitivity.value >= 0.95
+
+    (evaluation,) = new.card.evaluations
+    assert evaluation.films == 50
+    assert evaluation.command == (
+        f"pneumoscope evaluate tiny {own_films.name} --positive PNEUMONIA --negative NORMAL"
+    )
+    assert new.card.limitations == (
+        "Its weights are random numbers.",
+        OTHER_THRESHOLDS,
+        "The network is that of tiny 0.1.0. Temperature and thresholds were fixed anew, on 50 films of 50 "
+        f"patients ({own_films.name}); whether the network was trained on such films was not checked.",
+    )
+
+
+def test_thresholds_come_from_a_table(made, own_films, tmp_path):
+    with (tmp_path / "films.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("path", "label", "patient"))
+        for path in sorted(own_films.rglob("*.png")):
+            table.writerow((path, path.parent.name, int(path.stem) // 5))
+    result = _recalibrate(made, tmp_path / "new", tmp_path / "films.csv", "--version", "0.1.1")
+    assert result.exit_code == 0, result.output
+    card = open_bundle(tmp_path / "new").card
+    assert card.version == "0.1.1"
+    assert "50 films of 10 patients (films.csv)" in card.limitations[-1]
+
+
+def test_validation_films_of_the_training_are_known_to_be_unseen(made, tmp_path):
+    options = (*_of_manifest(made, "validation"), "--cut-frame", "--evaluate", "east:validation")
+    result = _recalibrate(made, tmp_path / "new", *options)
+    assert result.exit_code == 0, result.output
+    card = open_bundle(tmp_path / "new").card
+    assert card.prepare.cut_frame
+    assert card.prepare_sha256 == card.prepare.sha256()
+    assert [each.split for each in card.evaluations] == [
+        "all sources:validation",
+        "east:validation",
+        "west:validation",
+    ]
+    assert card.evaluations[1].command == (
+        "pneumoscope evaluate tiny --manifest manifest.parquet --root ROOT --split validation --source east"
+    )
+    assert card.limitations[-2].endswith("on 48 films of 48 patients (validation).")
+    assert card.limitations[-1].startswith("Empty frames are cut off films")
+
+
+def test_what_would_fool_its_user_is_refused(made, own_films, tmp_path):
+    with pytest.raises(UsageError, match="thresholds chosen on the test split would make it worthless"):
+        _recalibrate(made, tmp_path / "new", *_of_manifest(made, "test"))
+    with pytest.raises(UsageError, match=r"tiny 0\.1\.0 was trained on these films"):
+        _recalibrate(made, tmp_path / "new", *_of_manifest(made, "train"))
+    with pytest.raises(UsageError, match="--evaluate names films of a manifest"):
+        _recalibrate(made, tmp_path / "new", own_films, "--evaluate", "east:test")
+    few = tmp_path / "few"
+    for label, count in (("NORMAL", 25), ("PNEUMONIA", 19)):
+        (few / label).mkdir(parents=True)
+        for path in sorted((own_films / label).iterdir())[:count]:
+            (few / label / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(DataError, match="few: 19 films with pneumonia could be scored, and at least 20"):
+        _recalibrate(made, tmp_path / "new", few)
+    assert not (tmp_path / "new").exists()
