@@ -52,7 +52,8 @@ def _slow_ssim(one, other):
 
 def _scaled(maps):
     large = np.asarray(Image.fromarray(maps).resize((224, 224), Image.Resampling.BILINEAR), float)
-    return large / np.abs(large).max()
+    centred = large - large.mean()
+    return centred / np.abs(centred).max()
 
 
 def test_structural_similarity_equals_its_definition():
@@ -67,6 +68,15 @@ def test_structural_similarity_of_a_map_with_itself_at_any_scale():
     np.testing.assert_allclose(structural_similarity(maps, 30 * maps), 1.0, atol=1e-6)
     assert structural_similarity(maps, -maps).max() < 0.5
     assert structural_similarity(np.zeros_like(maps), maps).max() < 0.5
+
+
+def test_what_a_map_is_everywhere_makes_it_like_no_other():
+    maps = _maps(6)
+    for offset in (-40.0, 3.0):
+        np.testing.assert_allclose(structural_similarity(maps, maps + np.float32(offset)), 1.0, atol=1e-3)
+    cold, flat = maps - np.float32(3.0), np.full_like(maps, -1.7)
+    assert np.abs(structural_similarity(cold, flat)).max() < 0.1
+    assert np.abs(structural_similarity(cold, _maps(7) - np.float32(3.0))).max() < 0.3
 
 
 @pytest.mark.parametrize("measure", [rank_correlation, structural_similarity])

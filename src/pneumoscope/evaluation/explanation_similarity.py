@@ -1,4 +1,4 @@
-"""How alike are two maps? Of their signed values, whatever the scale of either."""
+"""How alike are two maps? Of their signed values, whatever the scale of either and its mean."""
 
 from collections.abc import Sequence
 
@@ -19,6 +19,7 @@ _SIDE = 224  # pixels on which structural similarity is looked at, as in the lit
 _SIGMA, _RADIUS = 1.5, 5  # of the Gaussian window, 11 x 11 pixels
 _K1, _K2 = 0.01, 0.03
 _RANGE = 2.0  # signed maps lie between -1 and 1
+_FLAT = 1e-5  # of a map's largest value: below it lies only what rounding leaves of one value everywhere
 
 
 def _checked(first: Maps, second: Maps) -> None:
@@ -55,7 +56,10 @@ def rank_correlation(first: Maps, second: Maps) -> FloatArray:
 
 
 def structural_similarity(first: Maps, second: Maps) -> FloatArray:
-    """SSIM of N pairs of maps as a reader would see them: enlarged, each scaled to -1 to 1 by its extreme.
+    """SSIM of N pairs of enlarged maps, each less its mean and scaled to -1 to 1 by its extreme.
+
+    What a map is on average shows nothing of where evidence lies. With it, SSIM tells little but whether two
+    maps are of one sign: the maps of a network with random weights are, by the toss of a coin.
 
     Source: Wang et al. 2004, eq. 13, with its window and constants; Adebayo et al. 2018 for its use on maps.
 
@@ -76,11 +80,13 @@ def structural_similarity(first: Maps, second: Maps) -> FloatArray:
 
 
 def _enlarged(single: Maps) -> Maps:
-    """(h, w) to (224, 224), bilinear, divided by its largest absolute value."""
+    """(h, w) to (224, 224), bilinear, less its mean, divided by its largest absolute value."""
     picture = Image.fromarray(np.ascontiguousarray(single, dtype=np.float32))
     large = np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR), dtype=np.float32)
-    extreme = np.abs(large).max()
-    return large / extreme if extreme > 0 else large
+    centred = large - large.mean()
+    extreme = np.abs(centred).max()
+    flat = extreme <= _FLAT * np.abs(large).max()
+    return np.zeros_like(centred) if flat else centred / extreme
 
 
 def _ssim(one: Maps, other: Maps) -> float:
