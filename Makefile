@@ -29,7 +29,7 @@ LAST_FILMS = $(TRAINING_FILMS) \
 TEACHER := runs/pneumoscope-teacher
 TAUGHT := runs/pneumoscope-taught
 LAST := runs/pneumoscope-lite0-last
-CALIBRATED = $(addprefix --calibrate-source ,kermany kermany-original covid19-radiography)
+CALIBRATED := kermany kermany-original covid19-radiography
 
 SOURCES := $(shell find src -type f -not -name '*.pyc' | sed 's/ /\\ /g')
 
@@ -98,8 +98,11 @@ bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the dat
 		$(LAST_FILMS) --out $(LAST) --resume
 	$(VENV)/bin/pneumoscope data guard --manifest $(POOL) --root $(DATA) --not-films $(DATA)/not-chest-xray \
 		--out runs/guard.json
-	$(VENV)/bin/pneumoscope export $(LAST) $(LAST_FILMS) $(CALIBRATED) \
-		--out runs/bundle --guard runs/guard.json --name pneumoscope-lite0 --version 0.7.0 \
+	$(VENV)/bin/pneumoscope export $(LAST) $(LAST_FILMS) $(addprefix --calibrate-source ,$(CALIBRATED)) \
+		--out runs/exported --guard runs/guard.json --name pneumoscope-lite0 --version 0.7.0
+	$(VENV)/bin/pneumoscope recalibrate runs/exported $(LAST_FILMS) --split validation \
+		$(addprefix --source ,$(CALIBRATED)) --negative NORMAL --negative OTHER --cut-frame \
+		--out runs/bundle --version 0.7.1 \
 		$(addprefix --evaluate ,$(addsuffix :test,kermany covid19-radiography rsna-lungs nih-chestxray14 all))
 
 results: $(VENV)/installed ## Write docs/results.md, after training and measuring what runs/ lacks (DATA=DIR)

@@ -94,3 +94,14 @@ def test_a_cascade_must_end_without_learnt_weights(trained, patients):
 def test_one_patient_is_not_enough(trained):
     with pytest.raises(ValueError, match="all films are of one"):
         judge_randomisation(trained, [], ["a"] * FILMS)
+
+
+def test_that_both_maps_are_negative_all_over_decides_nothing(trained, patients):
+    cold = trained - np.float32(6.0)
+    showing_the_film = 0.5 * trained + 0.5 * _noise(2) - 6.0
+    cascades = [
+        (0, _cascade(cold, _noise(1) - np.float32(6.0))),
+        (1, _cascade(cold, showing_the_film.astype(np.float32))),
+    ]
+    outcome = judge_randomisation(cold, cascades, patients)
+    assert outcome.failed == [1]
