@@ -34,10 +34,17 @@ def test_what_has_no_frame_is_left_whole():
     assert film_box(np.full((50, 50), 7, np.uint8), 2) is None
 
 
-def test_lungs_that_were_cut_out_lie_in_no_frame():
+@pytest.mark.parametrize("around", [0, 26, 128, 255])
+def test_lungs_that_were_cut_out_lie_in_no_frame(around):
     rows, columns = np.mgrid[:300, :260]
     lungs = ((rows - 150) / 110) ** 2 + ((abs(columns - 130) - 65) / 38) ** 2 < 1
-    assert framed_film(np.where(lungs, FILM, 0).astype(np.uint8)) == WHOLE
+    assert framed_film(np.where(lungs, FILM, around).astype(np.uint8)) == WHOLE
+
+
+def test_a_frame_may_have_another_grey_on_each_side():
+    picture = np.pad(framed(0, 0, 60, 0, 0), ((0, 0), (0, 40)), constant_values=255)
+    picture = np.pad(picture, ((30, 0), (0, 0)), constant_values=90)
+    assert framed_film(picture) == (30, 60, 300, 260)
 
 
 def test_a_film_lost_in_its_picture_is_left_there():
