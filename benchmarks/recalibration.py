@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.errors import DataError
 from pneumoscope.evaluation.calibration import calibrated_probability, fit_temperature
 from pneumoscope.evaluation.operating_points import choose_operating_points
+from pneumoscope.release.recalibrate import FEWEST
 from pneumoscope.runtime.bundle import find_bundle, open_bundle
 
 DRAWS = 200
@@ -47,15 +47,15 @@ def drawn(
     films: int,
     generator: np.random.Generator,
 ) -> dict[str, dict[str, float]] | None:
-    """Rates, by operating point, on films of patients that had no say; None where one label is missing."""
+    """Rates, by operating point, on films of other patients; None where films of a label are too few."""
     names = generator.permutation(np.unique(patients))
     counts = np.cumsum([np.count_nonzero(patients == name) for name in names])
     inside = np.isin(patients, names[: int(np.searchsorted(counts, films)) + 1])
-    try:
-        temperature = fit_temperature(logits[inside], targets[inside], None)
-        points = choose_operating_points(calibrated_probability(logits[inside], temperature), targets[inside])
-    except DataError:
+    kinds = [np.count_nonzero(targets[part] == kind) for part in (inside, ~inside) for kind in (True, False)]
+    if min(kinds[:2]) < FEWEST or min(kinds[2:]) == 0:
         return None
+    temperature = fit_temperature(logits[inside], targets[inside])
+    points = choose_operating_points(calibrated_probability(logits[inside], temperature), targets[inside])
     return {
         str(name): rates(logits[~inside], targets[~inside], on_logits(point.threshold, temperature))
         for name, point in points.items()
@@ -114,9 +114,13 @@ def main() -> int:
         for films in options.films:
             generator = np.random.default_rng(films)
             draws = [drawn(logits, targets, patients, films, generator) for _ in range(DRAWS)]
-            found = told([draw for draw in draws if draw is not None])
+            usable = [draw for draw in draws if draw is not None]
+            if not usable:
+                print(f"{source}: no {films} films of it hold {FEWEST} of either label and leave others")
+                continue
+            found = {"draws": len(usable), "points": told(usable)}
             report["sources"][source]["recalibrated"][str(films)] = found
-            for point, values in found.items():
+            for point, values in found["points"].items():
                 print(f"{source}, {films} films, {point}: {said(values, shipped[point])}")
     if options.out is not None:
         options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from generated import chest_like
-from pneumoscope.image.frame import film_box, framed_film
+from pneumoscope.errors import RejectedFilmError
+from pneumoscope.image.frame import framed_film
 from pneumoscope.image.prepare import PrepareParameters, make_plate
 from pneumoscope.image.read import read
 
@@ -31,7 +32,6 @@ def test_a_frame_of_any_grey_is_found_on_any_side(width, grey, levels):
 def test_what_has_no_frame_is_left_whole():
     assert framed_film(FILM) == WHOLE
     assert framed_film(np.full((50, 50), 7, np.uint8)) == (0, 0, 50, 50)
-    assert film_box(np.full((50, 50), 7, np.uint8), 2) is None
 
 
 @pytest.mark.parametrize("around", [0, 26, 128, 255])
@@ -47,8 +47,38 @@ def test_a_frame_may_have_another_grey_on_each_side():
     assert framed_film(picture) == (30, 60, 300, 260)
 
 
-def test_a_film_lost_in_its_picture_is_left_there():
-    assert framed_film(framed(0, 0, 700, 0)) == (0, 0, 300, 960)
+def test_frames_lie_within_frames_in_any_order():
+    strip, bars = ((40, 0), (0, 0)), ((0, 0), (60, 60))
+    for first, second in ((strip, bars), (bars, strip)):
+        picture = np.pad(np.pad(FILM, first, constant_values=255), second)
+        assert framed_film(picture) == (40, 60, 300, 260)
+
+
+@pytest.mark.parametrize("levels", [1, 8, 16])
+@pytest.mark.parametrize("grey", [0, 20_000, 65535])
+def test_a_frame_far_from_the_greys_of_the_film_takes_nothing_of_it(levels, grey):
+    film = FILM.astype(np.uint16) * np.uint16(levels)
+    assert framed_film(np.pad(film, 60, constant_values=grey)) == (60, 60, 300, 260)
+    bright = np.uint16(60000) + film
+    assert framed_film(np.pad(bright, 60, constant_values=grey)) == (60, 60, 300, 260)
+
+
+def test_what_is_left_has_no_frame():
+    for seed in range(20):
+        film = chest_like(seed, height=120, width=140)
+        top, left, height, width = framed_film(np.pad(film, ((0, 9), (30, 0)), constant_values=seed * 13))
+        assert height <= 120 + 9
+        assert framed_film(np.pad(film, 20)[20:-20, 20:-20]) == framed_film(film)
+        inside = np.pad(film, ((0, 9), (30, 0)), constant_values=seed * 13)
+        inside = inside[top : top + height, left : left + width]
+        assert framed_film(inside) == (0, 0, *inside.shape)
+
+
+def test_a_film_in_the_widest_frame_is_found_and_one_too_small_is_refused():
+    assert framed_film(framed(400, 400, 400, 400, 255)) == (400, 400, 300, 260)
+    parameters = PrepareParameters(size=64, intensity="percentile", cut_frame=True)
+    with pytest.raises(RejectedFilmError, match="it is 30 x 40 pixels, too small to show a finding"):
+        make_plate(read(np.pad(chest_like(1, height=40, width=30).clip(20), 40)), parameters)
 
 
 @pytest.mark.parametrize("fit", ["letterbox", "stretch", "centre-crop"])

@@ -41,9 +41,12 @@ def recalibrate(
     source: SomeSourcesOption = None,
     positive: PositiveOption = None,
     negative: NegativeOption = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the new bundle.", show_default="that of the old one")
+    ] = None,
     version: Annotated[
         str | None,
-        typer.Option(help="Version of the new bundle.", show_default="the old one with +recalibrated"),
+        typer.Option(help="Version of it.", show_default="the old one, +recalibrated, and a digest"),
     ] = None,
     balance_sources: Annotated[
         bool, typer.Option("--balance-sources", help="Every source and label counts equally.")
@@ -67,24 +70,30 @@ def recalibrate(
     asked = ask_films(data, manifest, root, split, source, targets_of(positive, negative))
     if asked.joined is None and evaluate:
         raise UsageError("--evaluate names films of a manifest: fix the thresholds on one, too")
+    learnt = {str(source["name"]) for source in old.card.training_data}
+    known = sorted({film.source for film in asked.films} & learnt)
+    if split == "train" and known:
+        raise UsageError(
+            f"{old.identity} was trained on films of {', '.join(known)}, and may know these by heart: use "
+            "validation"
+        )
     trained = (
         asked.joined is not None and manifest_sha256(asked.joined.rows) == old.card.training_manifest_sha256
     )
-    if trained and asked.split == "train":
-        raise UsageError(
-            f"{old.identity} was trained on these films, so that it knows them by heart: use validation"
-        )
+    # Until it has a version of its own, no name leads to it.
+    called = "BUNDLE" if version is None and name is None else name or old.card.name
     with steps(shown=sys.stderr.isatty()) as progress:
-        card = recalibrate_bundle(
+        made = recalibrate_bundle(
             old,
-            _asked_set(old.card.name, asked, data, manifest, source),
-            [_named_set(old, asked, manifest, text) for text in evaluate or ()],
-            Recalibration(version, balance_sources, cut_frame, trained, workers),
+            _asked_set(called, asked, data, manifest, source),
+            [_named_set(called, old, asked, manifest, text) for text in evaluate or ()],
+            Recalibration(name, version, balance_sources, cut_frame, trained, workers),
             progress=progress,
         )
-    write_bundle(out, old.onnx, card, render_model_card(card), old.guard)
-    made = open_bundle(out)
-    print(f"{out}: {made.identity}")
+    for failure in made.failures:
+        print(f"without a score: {failure.path}: {failure.reason}", file=sys.stderr)
+    write_bundle(out, old.onnx, made.card, render_model_card(made.card), old.guard)
+    print(f"{out}: {open_bundle(out).identity}")
     _say(old.card, made.card)
 
 
@@ -99,11 +108,7 @@ def _asked_set(
     from pneumoscope.release.recalibrate import FilmSet
 
     if data is not None:
-        labels = "".join(
-            f" --{kind} {label}" for kind in ("positive", "negative") for label in asked.described[kind]
-        )
-        command = f"pneumoscope evaluate {name} {data.name}{labels}"
-        return FilmSet(asked.films, data.name, data.name, lambda _: command)
+        return FilmSet(asked.films, None, data.resolve().name)
     named = tuple(sources or ())
     return FilmSet(
         asked.films,
@@ -114,7 +119,9 @@ def _asked_set(
     )
 
 
-def _named_set(old: "Bundle", asked: AskedFilms, manifests: "list[Path] | None", text: str) -> "FilmSet":
+def _named_set(
+    name: str, old: "Bundle", asked: AskedFilms, manifests: "list[Path] | None", text: str
+) -> "FilmSet":
     """Films of the same manifests that SOURCE:SPLIT names; all: of the sources that it was trained on."""
     from pneumoscope.cli.pairs import source_and_split
     from pneumoscope.evaluation.films import manifest_films
@@ -127,12 +134,12 @@ def _named_set(old: "Bundle", asked: AskedFilms, manifests: "list[Path] | None",
     sources: tuple[str, ...] = (source,)
     if source == "all":
         present = {row.source for row in asked.joined.rows}
-        sources = tuple(name for name in trained_on(old).sources or () if name in present)
+        sources = tuple(each for each in trained_on(old).sources or () if each in present)
     films = manifest_films(
         asked.joined.rows, asked.joined.root, split, sources=sources or None, targets=asked.targets
     )
     names = [path.name for path in manifests or ()]
-    command = manifest_command(old.card.name, asked.targets, split, names)
+    command = manifest_command(name, asked.targets, split, names)
     return FilmSet(films, split, text, command, sources)
 
 

@@ -9,6 +9,7 @@ from pneumoscope.evaluation.intervals import clustered_proportion
 from pneumoscope.runtime.card import Estimate
 
 __all__ = [
+    "TEMPERATURE_BOUNDS",
     "ReliabilityBin",
     "balanced_weights",
     "calibrated_probability",
@@ -19,8 +20,8 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
-# Beyond these a temperature says that validation is separated without error, or that the score is noise.
 TEMPERATURE_BOUNDS = (0.05, 20.0)
+"""Beyond these a temperature says that the films are separated without error, or that the score is noise."""
 
 
 class ReliabilityBin(NamedTuple):

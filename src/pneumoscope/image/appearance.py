@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.image.frame import film_box, thinned
+from pneumoscope.image.frame import thinned
 from pneumoscope.image.prepare import PrepareParameters, make_plate
 from pneumoscope.image.radiograph import Pixels, Radiograph
 from pneumoscope.image.ranks import Ranks, ranks
@@ -188,10 +188,12 @@ def _thinned(pixels: Pixels) -> Pixels:
 
 def _without_margins(pixels: Pixels) -> Pixels:
     """Cut flat margins off: padding, collimator, a frame; all of it stays where little would be left."""
-    box = film_box(pixels, _FLAT_SHARE * (float(pixels.max()) - float(pixels.min())))
-    if box is None:
-        return pixels
-    top, left, height, width = box
-    if height < _SMALLEST_REST * pixels.shape[0] or width < _SMALLEST_REST * pixels.shape[1]:
-        return pixels
-    return pixels[top : top + height, left : left + width]
+    flat = _FLAT_SHARE * (float(pixels.max()) - float(pixels.min()))
+    kept = pixels
+    for axis in (1, 0):
+        spread = kept.max(axis=axis).astype(np.int64) - kept.min(axis=axis)
+        busy = np.flatnonzero(spread > flat)
+        if busy.size == 0 or busy[-1] + 1 - busy[0] < _SMALLEST_REST * spread.size:
+            return pixels
+        kept = kept[busy[0] : busy[-1] + 1] if axis == 1 else kept[:, busy[0] : busy[-1] + 1]
+    return kept

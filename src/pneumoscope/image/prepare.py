@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pneumoscope.errors import RejectedFilmError
 from pneumoscope.image.frame import Box, framed_film
+from pneumoscope.image.limits import check_sides
 from pneumoscope.image.lookup import look_up
 from pneumoscope.image.radiograph import Pixels, Radiograph
 from pneumoscope.image.ranks import Ranks, ranks
@@ -240,12 +241,13 @@ def make_plate(
         geometry: the way back to the film's pixels.
 
     Raises:
-        RejectedFilmError: the film is blank.
+        RejectedFilmError: the film is blank, or too small, or a strip, without its frame.
     """
     inside = framed_film(film.pixels) if parameters.cut_frame else (0, 0, film.height, film.width)
     top, left, height, width = inside
     kept = film.pixels
     if (height, width) != kept.shape:
+        check_sides(film.source, height, width)
         kept = cast(Pixels, np.ascontiguousarray(kept[top : top + height, left : left + width]))
         values = None
     try:

@@ -4,6 +4,7 @@ Thresholds carry over only to films like those they were fixed on. Where films a
 films of training can cure it, and a few hundred labelled films of the place do.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,12 +17,16 @@ from pneumoscope.release.facts import OTHER_THRESHOLDS, TRAINED_THRESHOLDS
 from pneumoscope.release.measured import Command, card_evaluations
 from pneumoscope.release.thresholds import fix_thresholds
 from pneumoscope.runtime.bundle import Bundle
-from pneumoscope.runtime.card import Card
+from pneumoscope.runtime.card import Card, Evaluation
+from pneumoscope.runtime.film import Failure
 from pneumoscope.runtime.predictor import Predictor
 
-__all__ = ["FEWEST", "FilmSet", "Recalibration", "recalibrate_bundle"]
+__all__ = ["FEWEST", "FilmSet", "Recalibrated", "Recalibration", "recalibrate_bundle"]
 
 Progress = Callable[[str, int, int], None]
+
+_SUFFIX = "+recalibrated"
+_NETWORK_OF = "The network is that of "  # begins the sentence that the next recalibration replaces
 
 FEWEST = 20
 """Films of either label below which nothing is fixed: fewer say nothing of a rate of 0.95."""
@@ -33,16 +38,17 @@ class FilmSet:
 
     Attributes:
         films: with their truth.
-        split: what they are of, for the card's figures: "validation", say, or the name of a folder.
+        split: of the manifest, for the card's figures; None where they are of none, and not among those:
+            what fixed the thresholds is no test, and the card knows only splits by name.
         name: what to call them in a sentence, for example "validation of kermany".
-        command: that measures them again.
+        command: that measures them again, where they are of a split.
         sources: to name in that command, where not all of its films are these.
     """
 
     films: Sequence[LabelledFilm]
-    split: str
+    split: str | None
     name: str
-    command: Command
+    command: Command | None = None
     sources: tuple[str, ...] = ()
 
 
@@ -51,18 +57,33 @@ class Recalibration:
     """What the caller decides.
 
     Attributes:
-        version: of the new bundle; None for that of the old one with "+recalibrated".
+        name: of the new bundle; None for that of the old one.
+        version: of it; None for that of the old one with "+recalibrated" and a digest of what was fixed.
         balance_sources: let every source and label count equally in temperature and thresholds.
         cut_frame: cut empty frames off films, whether the old bundle does or not.
         unseen: whether it is known that the network was not trained on the films.
         workers: threads that score; None for one per core.
     """
 
+    name: str | None = None
     version: str | None = None
     balance_sources: bool = False
     cut_frame: bool = False
     unseen: bool = False
     workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibrated:
+    """Ready to be written beside the old network.
+
+    Attributes:
+        card: complete.
+        failures: films that were to fix the thresholds and could not be scored.
+    """
+
+    card: Card
+    failures: tuple[Failure, ...]
 
 
 def recalibrate_bundle(
@@ -72,8 +93,8 @@ def recalibrate_bundle(
     wanted: Recalibration,
     *,
     progress: Progress | None = None,
-) -> Card:
-    """The card of a bundle with the same network and another temperature and other thresholds.
+) -> Recalibrated:
+    """A bundle's card with another temperature and other thresholds, for the same network.
 
     The scale of the overlay's colours stays, so that pictures of both compare.
 
@@ -85,7 +106,7 @@ def recalibrate_bundle(
         progress: told what is being done, how many films are done, and of how many.
 
     Raises:
-        UsageError: the bundle is in lower precision.
+        UsageError: the bundle is in lower precision, or the new one would be called as it is.
         DataError: too few films of either label, or nothing can be fitted to them.
     """
     old = bundle.card
@@ -94,8 +115,11 @@ def recalibrate_bundle(
             f"{bundle.identity} is in lower precision: recalibrate {old.lower_precision.made_from}, and make "
             "the faster one of that"
         )
+    name, version = wanted.name or old.name, wanted.version
+    if (name, version) == (old.name, old.version):
+        raise UsageError(f"{bundle.identity} is there already, and a threshold belongs to one version")
     prepare = old.prepare.model_copy(update={"cut_frame": old.prepare.cut_frame or wanted.cut_frame})
-    draft = old.model_copy(update={"prepare": prepare, "prepare_sha256": prepare.sha256()})
+    draft = old.model_copy(update={"name": name, "prepare": prepare, "prepare_sha256": prepare.sha256()})
 
     def score(films: FilmSet, card: Card) -> Scores:
         place = Path(f"{card.name} (being recalibrated)")
@@ -113,34 +137,46 @@ def recalibrate_bundle(
                 "either kind are needed to fix a threshold: give more"
             )
     card, calibrated = fix_thresholds(
-        draft, scores, split=fixed_on.name, balance_sources=wanted.balance_sources
+        draft, scores, split=fixed_on.name, balance_sources=wanted.balance_sources, fallback=old.temperature
     )
-    evaluations = card_evaluations(
-        calibrated, card, split=fixed_on.split, command=fixed_on.command, pooled=fixed_on.sources
-    )
+    evaluations = _figures(fixed_on, calibrated, card)
     for films in measured_on:
-        evaluations += card_evaluations(
-            score(films, card), card, split=films.split, command=films.command, pooled=films.sources
-        )
+        evaluations += _figures(films, score(films, card), card)
     complete = card.model_copy(
         update={
-            "version": wanted.version or f"{old.version}+recalibrated",
+            "version": version or f"{old.version.partition(_SUFFIX)[0]}{_SUFFIX}.{_digest(card)}",
             "evaluations": tuple({each.split: each for each in evaluations}.values()),
             "limitations": (
-                *(OTHER_THRESHOLDS if text == TRAINED_THRESHOLDS else text for text in old.limitations),
+                *(
+                    OTHER_THRESHOLDS if text == TRAINED_THRESHOLDS else text
+                    for text in old.limitations
+                    if not text.startswith(_NETWORK_OF)
+                ),
                 *_said_of(bundle, scores, fixed_on.name, wanted),
             ),
             "created": datetime.now(UTC).date().isoformat(),
         }
     )
-    return Card.model_validate(complete.model_dump())
+    return Recalibrated(Card.model_validate(complete.model_dump()), scores.failures)
+
+
+def _figures(films: FilmSet, scores: Scores, card: Card) -> list[Evaluation]:
+    if films.split is None or films.command is None:
+        return []
+    return card_evaluations(scores, card, split=films.split, command=films.command, pooled=films.sources)
+
+
+def _digest(card: Card) -> str:
+    """Eight hexadecimal digits of temperature and thresholds: those of two places have two versions."""
+    fixed = [card.temperature, *(point.threshold for _, point in sorted(card.operating_points.items()))]
+    return hashlib.sha256(repr(fixed).encode()).hexdigest()[:8]
 
 
 def _said_of(bundle: Bundle, scores: Scores, name: str, wanted: Recalibration) -> list[str]:
     """Sentences for the card."""
     patients = len(set(scores.patients.tolist()))
     said = (
-        f"The network is that of {bundle.identity}. Temperature and thresholds were fixed anew, on "
+        f"{_NETWORK_OF}{bundle.identity}. Temperature and thresholds were fixed anew, on "
         f"{len(scores):,} films of {patients:,} patients ({name})"
     )
     if not wanted.unseen:

@@ -3,7 +3,12 @@
 from dataclasses import replace
 
 from pneumoscope.errors import DataError
-from pneumoscope.evaluation.calibration import balanced_weights, calibrated_probability, fit_temperature
+from pneumoscope.evaluation.calibration import (
+    TEMPERATURE_BOUNDS,
+    balanced_weights,
+    calibrated_probability,
+    fit_temperature,
+)
 from pneumoscope.evaluation.operating_points import choose_operating_points, measure_curve
 from pneumoscope.evaluation.scoring import Scores
 from pneumoscope.runtime.card import Card
@@ -12,7 +17,12 @@ __all__ = ["fix_thresholds"]
 
 
 def fix_thresholds(
-    card: Card, scores: Scores, *, split: str, balance_sources: bool = False
+    card: Card,
+    scores: Scores,
+    *,
+    split: str,
+    balance_sources: bool = False,
+    fallback: float | None = None,
 ) -> tuple[Card, Scores]:
     """Fit the temperature and choose the three operating points.
 
@@ -21,6 +31,8 @@ def fix_thresholds(
         scores: of the bundle's network, of films that it was not trained on.
         split: what to call these films on the card.
         balance_sources: let every source and label count equally.
+        fallback: temperature where the films part without error, or say nothing, so that none fits them; None
+            for the bound of what is looked for.
 
     Returns:
         card: with the new ones.
@@ -33,6 +45,8 @@ def fix_thresholds(
         raise DataError(f"{split}: all films have one label, so nothing can be calibrated")
     weights = balanced_weights(scores.sources, scores.targets) if balance_sources else None
     temperature = fit_temperature(scores.logits, scores.targets, weights)
+    if fallback is not None and temperature in TEMPERATURE_BOUNDS:
+        temperature = fallback
     calibrated = replace(scores, probabilities=calibrated_probability(scores.logits, temperature))
     films = (calibrated.probabilities, calibrated.targets, calibrated.patients)
     fixed = {

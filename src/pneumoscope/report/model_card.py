@@ -62,7 +62,8 @@ def _details(card: Card) -> str:
         ("Architecture", f"`{card.architecture}`"),
         (
             "Input",
-            f"{prepare.size} x {prepare.size} pixels, {prepare.fit}, intensity {prepare.intensity}, "
+            f"{prepare.size} x {prepare.size} pixels, {prepare.fit}, "
+            f"{'empty frames cut off, ' if prepare.cut_frame else ''}intensity {prepare.intensity}, "
             f"mean {prepare.mean:g}, standard deviation {prepare.std:g}",
         ),
         ("Output", f"logit of {card.labels[1]} against {card.labels[0]}, and its signed map in logit units"),

@@ -91,7 +91,8 @@ def _answers(card: Card) -> tuple[str, ...]:
         "making a model and measuring it",
         "Training data",
         f"{films}; films of other labels than those that were learnt are left out",
-        "Input, at the top; the same function prepares films for training and for scoring",
+        "Input, at the top; the same function prepares films for training and for scoring; where it was told "
+        "something else for training, Limitations say so",
         f"{films}; sources and labels that the recipe in `card.json` names",
         "by those who published the films; of a DICOM header only view, modality, body part and age are kept",
         "films without a clear label are left out and counted; an unknown patient is one patient per film; "
