@@ -7,7 +7,8 @@
 
 As many films of a source as --films says, of patients drawn at random, fix temperature and thresholds as
 `pneumoscope recalibrate` does; sensitivity and specificity are those of the films of all other patients.
-Means of 200 draws, less those with too few films of a label, stand beside the lowest and highest of nineteen in twenty. Nothing is chosen by them.
+Means of 200 draws, less those with too few films of a label, stand beside the lowest and highest of nineteen
+in twenty. Nothing is chosen by them.
 """
 
 import argparse
