@@ -1,8 +1,11 @@
 """`pneumoscope recalibrate`: thresholds of one's own films on the network of a bundle."""
 
 import csv
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from generated import chest_like
 from pneumoscope.cli.main import app
 from pneumoscope.data.manifest import manifest_sha256, write_manifest
 from pneumoscope.errors import DataError, UsageError
-from pneumoscope.release.facts import OTHER_THRESHOLDS, TRAINED_THRESHOLDS
+from pneumoscope.release.shift import OTHER_THRESHOLDS, TRAINED_THRESHOLDS
 from pneumoscope.report.model_card import render_model_card
 from pneumoscope.runtime.bundle import open_bundle
 from pneumoscope.runtime.predictor import Predictor
@@ -92,6 +95,23 @@ def test_thresholds_come_from_a_folder_of_ones_own(made, own_films, tmp_path):
         "The network is that of tiny 0.1.0. Temperature and thresholds were fixed anew, on 50 films of 50 "
         f"patients ({own_films.name}); whether the network was trained on such films was not checked.",
     )
+
+
+def test_a_light_install_is_enough(made, own_films, tmp_path):
+    """Neither torch nor what datasets need, as where films are only scored."""
+    blocked = ("torch", "torchvision", "timm", "onnx", "sklearn", "scipy", "yaml", "pyarrow", "pandas")
+    site = f"import sys\nsys.modules.update(dict.fromkeys({blocked}))\n"
+    (tmp_path / "sitecustomize.py").write_text(site)
+    words = (made / "old", own_films, "--out", tmp_path / "new", "--workers", "1")
+    process = subprocess.run(
+        [sys.executable, "-m", "pneumoscope", "recalibrate", *map(str, words)],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert open_bundle(tmp_path / "new").card.temperature != open_bundle(made / "old").card.temperature
 
 
 def test_thresholds_come_from_a_table(made, own_films, tmp_path):

@@ -59,7 +59,6 @@ def recalibrate(
     workers: ThreadsOption = None,
 ) -> None:
     """Fix temperature and thresholds anew, on labelled films of one's own; the network stays as it is."""
-    from pneumoscope.data.manifest import manifest_sha256
     from pneumoscope.release.recalibrate import Recalibration, recalibrate_bundle
     from pneumoscope.report.model_card import render_model_card
     from pneumoscope.runtime.bundle import find_bundle, open_bundle, write_bundle
@@ -77,9 +76,11 @@ def recalibrate(
             f"{old.identity} was trained on films of {', '.join(known)}, and may know these by heart: use "
             "validation"
         )
-    trained = (
-        asked.joined is not None and manifest_sha256(asked.joined.rows) == old.card.training_manifest_sha256
-    )
+    trained = False
+    if asked.joined is not None:
+        from pneumoscope.data.manifest import manifest_sha256
+
+        trained = manifest_sha256(asked.joined.rows) == old.card.training_manifest_sha256
     # Until it has a version of its own, no name leads to it.
     called = "BUNDLE" if version is None and name is None else name or old.card.name
     with steps(shown=sys.stderr.isatty()) as progress:

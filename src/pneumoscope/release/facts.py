@@ -7,12 +7,11 @@ from typing import Any
 from pneumoscope.data.composed_films import composed_from, is_drawn_on
 from pneumoscope.data.manifest import ManifestRow
 from pneumoscope.data.sources.contract import Source
+from pneumoscope.release.shift import TRAINED_THRESHOLDS
 from pneumoscope.training.recipe import DataChoice
 
 __all__ = [
     "INTENDED_USE",
-    "OTHER_THRESHOLDS",
-    "TRAINED_THRESHOLDS",
     "intended_population",
     "limitations",
     "training_data",
@@ -23,17 +22,6 @@ INTENDED_USE = (
     "from those without and shows where the network saw its evidence, for research on and teaching of such "
     "methods. No diagnosis, triage or treatment may rest on it."
 )
-
-_SHIFT = (
-    "On films of other hospitals, machines or ages, sensitivity and specificity shift; between the training "
-    "and the official test films of the Kermany set they are known to do so. Measure on your own films "
-    "before relying on a threshold."
-)
-TRAINED_THRESHOLDS = f"Thresholds were chosen on validation films of the training sources. {_SHIFT}"
-"""What a card says of thresholds that came with the training."""
-
-OTHER_THRESHOLDS = f"Thresholds were chosen on films that the card names. {_SHIFT}"
-"""What it says of those that were fixed anew, on whatever films."""
 
 _GENERAL_LIMITATIONS = (
     "Research use only; not a medical device.",

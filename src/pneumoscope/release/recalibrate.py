@@ -13,8 +13,8 @@ from pathlib import Path
 from pneumoscope.errors import DataError, UsageError
 from pneumoscope.evaluation.films import LabelledFilm
 from pneumoscope.evaluation.scoring import Scores, score_films
-from pneumoscope.release.facts import OTHER_THRESHOLDS, TRAINED_THRESHOLDS
 from pneumoscope.release.measured import Command, card_evaluations
+from pneumoscope.release.shift import OTHER_THRESHOLDS, TRAINED_THRESHOLDS
 from pneumoscope.release.thresholds import fix_thresholds
 from pneumoscope.runtime.bundle import Bundle
 from pneumoscope.runtime.card import Card, Evaluation
