@@ -26,7 +26,7 @@ def framed_film(pixels: Pixels) -> Box:
     lungs much has.
 
     >>> picture = np.zeros((40, 40), np.uint8)
-    >>> picture[10:30, 20:40] = np.arange(50, 70)
+    >>> picture[10:30, 20:40] = np.arange(400).reshape(20, 20) % 251
     >>> framed_film(picture)
     (10, 20, 20, 20)
 
