@@ -100,12 +100,13 @@ def test_a_run_is_told_with_its_recipe():
         parameters=93025,
         films_seen=64,
         hardware="a CPU",
+        precision="fp32",
         processes=2,
         selected_epoch=0,
         selected_metric=0.75,
     )
     text = runs_section(tiny_card(recipe=recipe, training_runs=(run,)))
-    assert "| made | `simple_cnn` | 93,025 | 64 | - | - | a CPU, 2 processes | - | 0 | 0.750 |" in text
+    assert "| made | `simple_cnn` | 93,025 | 64 | - | - | a CPU, fp32, 2 processes | - | 0 | 0.750 |" in text
     assert "| made | no | adamw | 0.003 |" in text
     assert "rotate_degrees 5.0, flip_probability 0.5, noise 0.02 |" in text
 

@@ -13,6 +13,7 @@ from pneumoscope.errors import DataError, RecipeError, UsageError, WeightsError
 from pneumoscope.evaluation.metrics import auc
 from pneumoscope.models import build_model
 from pneumoscope.training import checkpoint, loop
+from pneumoscope.training.arithmetic import precision_on
 from pneumoscope.training.dataset import Plates, select_films
 from pneumoscope.training.losses import map_loss
 from pneumoscope.training.start import open_start
@@ -329,7 +330,6 @@ def test_the_gradient_is_clipped(ground, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"precision": "bf16"},
         {"channels_last": False},
         {"loss": {"name": "focal", "label_smoothing": 0.1}},
     ],
@@ -340,6 +340,23 @@ def test_variants_train(ground, tmp_path, changes):
     assert all(value.isfinite().all() for value in weights(tmp_path / "run").values())
     ground.train(make_recipe(stages=[{"epochs": 1, "size": 32}]), tmp_path / "plain")
     assert not equal(weights(tmp_path / "run"), weights(tmp_path / "plain")) or "channels_last" in changes
+
+
+@pytest.mark.parametrize(("has", "computed"), [(True, "bf16"), (False, "fp32")])
+def test_a_cpu_without_bfloat16_trains_in_single_precision_and_says_so(
+    ground, tmp_path, monkeypatch, has, computed
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has, "avx2": True})
+    stages = [{"epochs": 1, "size": 32}]
+    told = ground.train(make_recipe(precision="bf16", stages=stages), tmp_path / "run")
+    exact = ground.train(make_recipe(precision="fp32", stages=stages), tmp_path / "exact")
+    assert (told["precision"], exact["precision"]) == (computed, "fp32")
+    assert all(value.isfinite().all() for value in weights(tmp_path / "run").values())
+    assert equal(weights(tmp_path / "run"), weights(tmp_path / "exact")) != has
+
+
+def test_a_graphics_card_is_not_asked_what_the_cpu_can():
+    assert precision_on(torch.device("cuda"), "bf16") == "bf16"
 
 
 def test_views_are_balanced_where_it_is_asked(ground, tmp_path):

@@ -196,6 +196,7 @@ def _cost(own: float | None, before: float | None, teachers: float | None) -> st
 
 def _machine(run: TrainingRun) -> str:
     words = [run.hardware or run.device or "-"]
+    words += [] if run.precision is None else [run.precision]
     if run.processes is not None and run.processes > 1:
         words.append(f"{run.processes} processes")
     return ", ".join(words)

@@ -94,6 +94,7 @@ class TrainingRun(_Record):
         seconds: of training and validation.
         device: "cpu" or "cuda".
         hardware: what that was.
+        precision: that it computed in: "bf16" or "fp32".
         processes: that shared the work.
         torch: version of the library.
         selected_epoch: whose weights were kept, counted from 0.
@@ -114,6 +115,7 @@ class TrainingRun(_Record):
     seconds: float | None = None
     device: str | None = None
     hardware: str | None = None
+    precision: str | None = None
     processes: int | None = None
     torch: str | None = None
     selected_epoch: int | None = None

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from pneumoscope.errors import DataError, RecipeError
 from pneumoscope.models import PooledClassifier
+from pneumoscope.training.arithmetic import autocast
 from pneumoscope.training.batches import Batch, BatchMaker, check_batch_size, prefetch
 from pneumoscope.training.dataset import Plates, select_films
 from pneumoscope.training.depthwise import FastDepthwise
@@ -177,7 +178,6 @@ def _train_epoch(
     """Train from `run.progress.step` to the end of the epoch."""
     progress, device = run.progress, processes.device
     memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
     saved = time.monotonic()
     network.train()
     threads = 1 if device.type == "cpu" else min(8, os.cpu_count() or 1)
@@ -194,7 +194,8 @@ def _train_epoch(
             set_learning_rate(run.optimiser, rate * run.plateau.factor)
             # Dropout draws from torch's global generator; nothing else in a step does.
             torch.manual_seed(seed_of(recipe.seed, 2, epoch.number, progress.step, processes.rank))
-            with autocast, FastDepthwise() if device.type == "cpu" else nullcontext():
+            fast = FastDepthwise() if device.type == "cpu" else nullcontext()
+            with autocast(device, recipe.precision), fast:
                 logit, cam = network(batch.inputs)
                 judged = None if teachers is None else teachers.judge(batch.inputs)
             classification, mapped = _losses(recipe.loss, logit, cam, batch, judged)

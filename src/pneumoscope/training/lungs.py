@@ -19,6 +19,7 @@ from pneumoscope.data.lungs import transplant
 from pneumoscope.errors import DataError
 from pneumoscope.image.prepare import PrepareParameters
 from pneumoscope.models.lung_network import LungNetwork
+from pneumoscope.training.arithmetic import autocast
 from pneumoscope.training.augment import AugmentParameters, augment
 from pneumoscope.training.draws import Draws
 from pneumoscope.training.sampling import seed_of
@@ -89,7 +90,7 @@ def train_lung_network(
             warm = min(1.0, (step + 1) / _WARM_UP)
             group["lr"] = _LEARNING_RATE * warm * (0.505 + 0.495 * math.cos(math.pi * step / steps))
         films, lungs = _batch(whole, cut, seed, step)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(torch.device("cpu"), "bf16"):
             logit = network(films.contiguous(memory_format=torch.channels_last))
         loss = functional.binary_cross_entropy_with_logits(logit.float(), lungs) + _dice_loss(
             logit.float(), lungs

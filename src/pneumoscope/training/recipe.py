@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pneumoscope.errors import RecipeError
 from pneumoscope.image.prepare import PrepareParameters
+from pneumoscope.training.arithmetic import Precision
 from pneumoscope.training.augment import AugmentParameters
 from pneumoscope.training.sampling import Balance
 
@@ -205,7 +206,7 @@ class Recipe(_Section):
             what was learnt before is forgotten less, which pays on films unlike those trained on
             (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
         early_stopping_patience: a stage ends after this many epochs without a better metric; None for never.
-        precision: "bf16" for autocast, "fp32" for none.
+        precision: "bf16" for autocast, "fp32" for none, which a CPU without bfloat16 takes in any case.
         channels_last: memory format of the network and its input.
         threads: of torch within one operation; None for torch's own choice.
         selection: which epoch is kept.
@@ -227,7 +228,7 @@ class Recipe(_Section):
     ema_decay: float | None = Field(default=None, ge=0, lt=1)
     start_share: float = Field(default=0.0, ge=0, lt=1)
     early_stopping_patience: int | None = Field(default=None, ge=1)
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Precision = "bf16"
     channels_last: bool = True
     threads: int | None = Field(default=None, ge=1)
     selection: SelectionChoice = SelectionChoice()

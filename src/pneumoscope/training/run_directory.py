@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pneumoscope.errors import UsageError
 from pneumoscope.models import save_weights
 from pneumoscope.training import checkpoint
+from pneumoscope.training.arithmetic import precision_on
 from pneumoscope.training.distributed import Processes
 from pneumoscope.training.recipe import Recipe
 from pneumoscope.training.start import Start
@@ -72,6 +73,7 @@ class RunDirectory:
             "torch": torch.__version__,
             "device": processes.device.type,
             "hardware": _hardware(processes.device),
+            "precision": precision_on(processes.device, recipe.precision),
             "processes": processes.count,
             "started_from": None if start is None else start.facts(),
             "taught_by": [teacher.facts() for teacher in teachers],

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pneumoscope.evaluation.metrics import auc
+from pneumoscope.training.arithmetic import Precision, autocast
 from pneumoscope.training.dataset import Films, Plates
 from pneumoscope.training.distributed import Processes
 from pneumoscope.training.losses import binary_cross_entropy
@@ -57,7 +58,7 @@ def logits_of(
     processes: Processes,
     *,
     batch_size: int,
-    precision: str,
+    precision: Precision,
     memory_format: torch.memory_format,
 ) -> NDArray[np.float32]:
     """Score every film once; each process takes every n-th batch.
@@ -67,7 +68,7 @@ def logits_of(
         plates: of N films.
         processes: that share the work.
         batch_size: films at a time.
-        precision: "bf16" or "fp32".
+        precision: wanted, as the recipe says.
         memory_format: of the input.
 
     Returns:
@@ -79,7 +80,7 @@ def logits_of(
         for start in starts[processes.rank :: processes.count]:
             indices = np.arange(start, min(start + batch_size, len(plates)))
             inputs = plates.inputs(indices).to(processes.device, memory_format=memory_format)
-            with torch.autocast(processes.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            with autocast(processes.device, precision):
                 logits[start : start + len(indices)] = network(inputs).float()
     scored: NDArray[np.float32] = processes.total(logits).cpu().numpy()
     return scored

@@ -30,6 +30,7 @@ class RunRecord:
         films_by_size: (side of the plates in pixels, films trained on), in the order of the stages; a film is
             counted every time that it is drawn.
         seconds: of training and validation, on that machine, with whatever else it did.
+        precision: that it was computed in, on that machine.
         device: "cpu" or "cuda".
         processes: that shared the work.
         torch: its version.
@@ -48,6 +49,7 @@ class RunRecord:
     multiply_adds: tuple[int, ...]
     films_by_size: tuple[tuple[int, int], ...]
     seconds: float
+    precision: str
     device: str
     processes: int
     torch: str
@@ -77,6 +79,7 @@ def read_run(directory: Path) -> RunRecord:
             multiply_adds=tuple(multiply_adds(recipe, size) for size, _ in films_by_size),
             films_by_size=films_by_size,
             seconds=float(facts["seconds"]),
+            precision=str(facts.get("precision", recipe.precision)),
             device=str(facts["device"]),
             processes=int(facts["processes"]),
             torch=str(facts["torch"]),

@@ -62,7 +62,7 @@ def cost_of(run: RunRecord, teachers: Sequence[Recipe] = ()) -> dict[str, Any]:
             }
             for (size, films), each in zip(run.films_by_size, run.multiply_adds, strict=True)
         ],
-        "precision": run.recipe.precision,
+        "precision": run.precision,
         "seconds": run.seconds,
         "device": run.device,
         "processes": run.processes,
