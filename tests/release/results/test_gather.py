@@ -8,8 +8,11 @@ import pytest
 
 from pneumoscope.data.manifest import manifest_sha256, write_manifest
 from pneumoscope.errors import DataError
-from pneumoscope.release.results import Places, Plan, gather_results
+from pneumoscope.release.provenance import cohorts
+from pneumoscope.release.results import Places, Plan, gather, gather_results
 from pneumoscope.runtime.bundle import find_bundle, open_bundle
+from pneumoscope.runtime.provenance import TrainingRun
+from pneumoscope.training.recipe import DataChoice
 from release.made_evaluation import make_rows, make_scores, write_evaluation
 from tiny_bundle import make_tiny_bundle
 from tiny_training import make_recipe
@@ -289,6 +292,81 @@ def test_a_shipped_bundle_may_stand_without_its_run(both):
     assert missing[0] == "S: its run is not at hand, so that its cost is not told"
     # It was trained on another manifest than this test's: its figures are not shown either.
     assert "trained on another manifest" in missing[1]
+
+
+@pytest.fixture
+def shipped(both, monkeypatch):
+    """(what was made, a function that ships a bundle whose training manifest is not at hand)."""
+    sources = {(source, "test") for source in ("east", "west")}
+    known = cohorts(
+        both.rows, DataChoice(targets={"PNEUMONIA": 1, "NORMAL": 0, "OTHER": 0}), measured=sources
+    )
+    run = TrainingRun(
+        recipe="made",
+        network="simple_cnn",
+        parameters=10,
+        films_seen=64,
+        seconds=2.0,
+        device="cpu",
+        processes=1,
+        torch="2.14",
+        precision="fp32",
+    )
+    both.plan["parts"] = [{"name": "last", "title": "Last", "recipe": "made.yaml"}]
+    both.plan["ladder"] = [
+        *BASE["ladder"],
+        {"name": "s", "title": "S", "members": ["last"], "shipped": True},
+    ]
+
+    def ship(**changes):
+        card = {"training_manifest_sha256": "e" * 64, "cohorts": known, "training_runs": (run,), **changes}
+        both.bundle("s", make_recipe(data={"sources": ["west"]}), **card)
+        both.evaluation("s", 1.5)
+        monkeypatch.setattr(gather, "find_bundle", lambda: both.places.runs / "bundles" / "s")
+        return both.gather()
+
+    return both, ship
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_a_shipped_bundle_is_shown_when_only_its_made_films_and_its_run_are_gone(shipped, reopened):
+    made, ship = shipped
+    if reopened:
+        made.run("last")
+        path = made.places.runs / "last" / "run.json"
+        path.write_text(json.dumps({"bundle_sha256": "a" * 64}))
+    told = ship()
+    assert _rows_told(told) == ["one", "two", "s"]
+    assert told["costs"][-1]["stages"][0]["films"] == 64
+    assert told["costs"][-1]["precision"] == "fp32"
+    cost, films = told["missing"]
+    assert cost == "Last: its run is not at hand: its cost is what the card of its bundle tells"
+    assert films.startswith("S: the films that were made for its training are not at hand")
+
+
+def test_a_shipped_bundle_of_other_patients_is_not_shown(shipped):
+    _, ship = shipped
+    cohort = ship(cohorts=())["missing"][-1]
+    assert "trained on another manifest" in cohort
+    known = cohorts(make_rows(), DataChoice(targets={"PNEUMONIA": 1}), measured={("east", "test")})
+    assert _rows_told(ship(cohorts=known)) == ["one", "two", "s"]
+    one_more = known[0].model_copy(update={"known_patients": known[0].known_patients + 1})
+    assert _rows_told(ship(cohorts=(one_more,))) == ["one", "two"]
+    gone = known[0].model_copy(update={"source": "north"})
+    assert _rows_told(ship(cohorts=(gone,))) == ["one", "two"]
+    assert _rows_told(ship(cohorts=(*known, gone.model_copy(update={"source": "east-transplants"})))) == [
+        "one",
+        "two",
+        "s",
+    ]
+
+
+def test_a_card_that_tells_too_little_of_its_run_tells_no_cost(shipped):
+    _, ship = shipped
+    told = ship(training_runs=())
+    assert told["missing"][0] == "Last: its run is not at hand, so that its cost is not told"
+    assert [cost["entry"] for cost in told["costs"]] == ["one", "two"]
+    assert _rows_told(told) == ["one", "two", "s"]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pneumoscope.data.composed_films import composed_from
 from pneumoscope.data.manifest import ManifestRow, manifest_sha256, read_manifest
 from pneumoscope.errors import BundleError, DataError
 from pneumoscope.evaluation.summary import GroupSummary
+from pneumoscope.release.provenance import cohorts
 from pneumoscope.release.results.commands import Places
 from pneumoscope.release.results.extras import map_of, stress_of
 from pneumoscope.release.results.films import (
@@ -23,10 +24,20 @@ from pneumoscope.release.results.films import (
     tells_view,
 )
 from pneumoscope.release.results.plan import Entry, Group, Plan
-from pneumoscope.release.results.runs import RunRecord, differing_keys, made_of, read_recipe, read_run
+from pneumoscope.release.results.runs import (
+    RunRecord,
+    differing_keys,
+    made_of,
+    read_recipe,
+    read_run,
+    run_on_card,
+    was_reopened,
+)
 from pneumoscope.release.results.values import comparison_of, cost_of, figures_of, films_of
 from pneumoscope.runtime.bundle import Bundle, find_bundle, open_bundle
-from pneumoscope.training.recipe import Recipe, load_recipe
+from pneumoscope.runtime.card import Card
+from pneumoscope.runtime.provenance import Cohort
+from pneumoscope.training.recipe import DataChoice, Recipe, load_recipe
 from pneumoscope.training.start import open_start
 
 __all__ = ["gather_results"]
@@ -62,10 +73,7 @@ def gather_results(plan: Plan, places: Places) -> dict[str, Any]:
         "reported": [row.model_dump() for row in plan.reported],
         "reported_note": plan.reported_note,
         "timed": plan.timed,
-        "costs": [
-            cost_of(run, [gathering.recipes[name] for name in plan.entry(run.name).teachers])
-            for run in gathering.runs.values()
-        ],
+        "costs": [cost_of(run, gathering.teachers_of(run)) for run in gathering.runs.values()],
         "members": {entry.name: list(entry.members) for entry in plan.entries if entry.members},
         "points": [gathering.points(found) for found in ladder if found.entry.shipped],
         "comparisons": gathering.comparisons(ladder),
@@ -151,19 +159,15 @@ class _Gathering:
             return True
         if entry.recipe is None:
             return self._take_reopened(entry)
-        if not (self.places.run(entry) / "run.json").is_file():
-            if entry.shipped or entry in self.plan.parts:
-                self._miss(entry, "its run is not at hand, so that its cost is not told")
-            return False
+        directory = self.places.run(entry)
         try:
-            run = read_run(self.places.run(entry))
+            if not (directory / "run.json").is_file() or was_reopened(directory):
+                return self._take_from_card(entry)
+            run = read_run(directory)
         except DataError as error:
             self._miss(entry, str(error))
             return False
-        planned = load_recipe(self.places.recipes / entry.recipe, self.plan.changes(entry))
-        keys = differing_keys(run.recipe, planned)
-        if keys:
-            self._miss(entry, f"its run was not made by the command below: {', '.join(keys)} differ")
+        self._compare_recipe(entry, run)
         if not run.finished:
             self._miss(entry, "its run did not reach its end")
         if run.started_from != self._start_of(entry):
@@ -173,6 +177,42 @@ class _Gathering:
         self.runs[entry.name] = run
         self.recipes[entry.name] = run.recipe
         return True
+
+    def _take_from_card(self, entry: Entry) -> bool:
+        """Read of a run that is not at hand what the shipped bundle's card tells of it; whether it does.
+
+        Raises:
+            DataError: that card is of another version.
+        """
+        made = [other for other in self.plan.ladder if other.shipped and other.members == (entry.name,)]
+        run = run_on_card(entry.name, self._bundle(made[0]).card) if made else None
+        if run is None:
+            if entry.shipped or entry in self.plan.parts:
+                self._miss(entry, "its run is not at hand, so that its cost is not told")
+            return False
+        self._miss(entry, "its run is not at hand: its cost is what the card of its bundle tells")
+        self._compare_recipe(entry, run)
+        self.runs[entry.name] = run
+        self.recipes[entry.name] = run.recipe
+        return True
+
+    def _compare_recipe(self, entry: Entry, run: RunRecord) -> None:
+        """Note what of its recipe is not as planned."""
+        keys = differing_keys(run.recipe, self.planned_recipe(entry))
+        if keys:
+            self._miss(entry, f"its run was not made by the command below: {', '.join(keys)} differ")
+
+    def planned_recipe(self, entry: Entry) -> Recipe:
+        """The recipe that the plan names for it, with its changes."""
+        assert entry.recipe is not None, f"{entry.name} is made of others"
+        return load_recipe(self.places.recipes / entry.recipe, self.plan.changes(entry))
+
+    def teachers_of(self, run: RunRecord) -> list[Recipe]:
+        """Recipes of the networks that taught it, as they were made or else as they are planned."""
+        return [
+            self.recipes.get(name) or self.planned_recipe(self.plan.entry(name))
+            for name in self.plan.entry(run.name).teachers
+        ]
 
     def _take_reopened(self, entry: Entry) -> bool:
         """Read the recipe of a bundle that was made a run again; whether there is one."""
@@ -206,12 +246,34 @@ class _Gathering:
         ):
             return "its evaluation used another threshold than its card states: evaluate again"
         if bundle.card.training_manifest_sha256 != self._digest(entry):
-            return "it was trained on another manifest, so that films measured here may have been trained on"
+            if not (entry.shipped and self._same_cohorts(bundle.card)):
+                return (
+                    "it was trained on another manifest, so that films measured here may have been trained on"
+                )
+            self._miss(
+                entry,
+                "the films that were made for its training are not at hand, and those made again have "
+                "another hash. In every source and split that its card tells of there are as many films, "
+                "known patients and films of each label as here",
+            )
         names = [run.name for run in self.plan.runs_of(entry)]
         recipes = [self.recipes[name] for name in names if name in self.recipes]
         if len(recipes) == len(names) and not made_of(bundle.card.recipe, recipes, average=entry.average):
             return "its bundle was not made from its run: export again"
         return ""
+
+    def _same_cohorts(self, card: Card) -> bool:
+        """Whether a card tells of as many films, patients and labels of the films measured as there are.
+
+        Films that were made of others are left out: lungs found on another machine differ by a grey.
+        """
+        told = [cohort for cohort in card.cohorts if composed_from(cohort.source) is None]
+        data = DataChoice(targets=dict.fromkeys({label for cohort in told for label in cohort.labels}, 0))
+        asked = {(cohort.source, cohort.split) for cohort in told}
+        here = {(cohort.source, cohort.split): cohort for cohort in cohorts(self.rows, data, measured=asked)}
+        return bool(told) and all(
+            _counts(cohort) == _counts(here.get((cohort.source, cohort.split))) for cohort in told
+        )
 
     def _digest(self, entry: Entry) -> str:
         """Hash of the manifests that it is planned to be trained on."""
@@ -329,6 +391,13 @@ class _Gathering:
             row |= {"reference": self._figures(trained)}
             row |= {"difference": self._compare(found, reference, group)}
         return row
+
+
+def _counts(cohort: Cohort | None) -> tuple[int, int, int, dict[str, int]] | None:
+    """Films, known patients, films of unknown patients and films by label."""
+    if cohort is None:
+        return None
+    return cohort.films, cohort.known_patients, cohort.films_of_unknown_patients, dict(cohort.labels)
 
 
 def _with_views(rows: Sequence[ManifestRow], manifest: Path) -> list[ManifestRow]:

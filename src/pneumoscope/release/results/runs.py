@@ -12,10 +12,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pneumoscope.errors import DataError
 from pneumoscope.models import build_model
+from pneumoscope.runtime.card import Card
 from pneumoscope.runtime.provenance import recipes_of
 from pneumoscope.training.recipe import Recipe
 
-__all__ = ["RunRecord", "differing_keys", "made_of", "multiply_adds", "read_recipe", "read_run"]
+__all__ = [
+    "RunRecord",
+    "differing_keys",
+    "made_of",
+    "multiply_adds",
+    "read_recipe",
+    "read_run",
+    "run_on_card",
+    "was_reopened",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,65 @@ def read_run(directory: Path) -> RunRecord:
         raise DataError(
             f"{directory / 'run.json'} names no {error.args[0]}: it was not written by pneumoscope train"
         ) from error
+
+
+def run_on_card(name: str, card: Card) -> RunRecord | None:
+    """What the card of a bundle of one run tells of it; None where it does not tell enough.
+
+    Args:
+        name: of the run directory that it had.
+        card: of the bundle.
+
+    Raises:
+        DataError: the recipe on the card is of another version.
+    """
+    if len(card.training_runs) != 1 or len(recipes_of(card.recipe)) != 1:
+        return None
+    run = card.training_runs[0]
+    try:
+        recipe = Recipe.model_validate(recipes_of(card.recipe)[0])
+    except ValidationError as error:
+        raise DataError("the recipe on its card is of another version of pneumoscope") from error
+    sizes = {recipe.stage_prepare(stage).size for stage in range(len(recipe.stages))}
+    if (
+        len(sizes) != 1
+        or run.parameters is None
+        or run.films_seen is None
+        or run.seconds is None
+        or run.device is None
+        or run.processes is None
+        or run.torch is None
+    ):
+        return None
+    size = sizes.pop()
+    return RunRecord(
+        name=name,
+        recipe=recipe,
+        parameters=run.parameters,
+        multiply_adds=(multiply_adds(recipe, size),),
+        films_by_size=((size, run.films_seen),),
+        seconds=run.seconds,
+        precision=run.precision or recipe.precision,
+        device=run.device,
+        processes=run.processes,
+        torch=run.torch,
+        code_revision=card.code_revision,
+        manifest_sha256=card.training_manifest_sha256,
+        epoch=run.selected_epoch,
+        metric=run.selected_metric,
+        finished=True,
+        started_from=None,
+        taught_by=(),
+    )
+
+
+def was_reopened(directory: Path) -> bool:
+    """Whether a run directory was made of a bundle, by `pneumoscope import-bundle`.
+
+    Raises:
+        DataError: its run.json cannot be read.
+    """
+    return "bundle_sha256" in _object(directory / "run.json")
 
 
 def read_recipe(directory: Path) -> Recipe:
