@@ -110,7 +110,7 @@ results: $(VENV)/installed ## Write docs/results.md, after training and measurin
 	@mkdir -p runs
 	$(VENV)/bin/pneumoscope results --films $(DATA) --commands > runs/results.sh
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh -ex runs/results.sh
-	$(VENV)/bin/pneumoscope results --out docs/results.md
+	$(VENV)/bin/pneumoscope results --out docs/results.md --keep docs/results-kept.json.gz
 
 readme-picture: $(DEMO_VENV)/installed ## Redraw docs/img/overlay-rg1.png with the shipped bundle
 	@$(DEMO_VENV)/bin/pneumoscope predict --sample --overlay-dir demo

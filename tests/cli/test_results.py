@@ -116,6 +116,19 @@ def test_a_page_tells_of_all_entries(study):
         study("--entry", "one")
 
 
+def test_a_page_outlasts_its_runs(study, tmp_path):
+    kept = tmp_path / "kept.json.gz"
+    page = study("--keep", kept).stdout
+    shutil.copytree(study.folder / "runs" / "pool", tmp_path / "runs" / "pool")
+    later = study("--keep", kept, "--runs", tmp_path / "runs").stdout
+    earlier, films = later.index("## Measured earlier"), later.index("## Films")
+    assert later[earlier:films].strip().endswith("- One\n- Two\n- Both")
+    assert later[:earlier] + later[films:] == page
+    assert "## Measured earlier" not in page
+    with pytest.raises(UsageError, match="--keep belongs to a page"):
+        study.commands("--keep", kept)
+
+
 def test_another_split_is_a_rehearsal(study):
     result = study("--split", "validation")
     assert "- One: not measured yet" in result.stdout

@@ -84,6 +84,7 @@ TOLD = {
     "left_out_note": "Some of it is elsewhere.",
     "extras": [{"entry": "one", "stress": None, "map": None}],
     "missing": ["Third: not trained yet"],
+    "kept": ["two"],
     "commands": {"one": ["pneumoscope train a.yaml", "pneumoscope export b"]},
 }
 
@@ -190,12 +191,34 @@ def test_what_is_undefined_is_a_dash(told):
 
 
 def test_a_page_of_nothing_is_still_a_page(told):
-    told |= {"costs": [], "points": [], "comparisons": [], "left_out": [], "extras": [], "missing": []}
+    told |= {
+        "costs": [],
+        "points": [],
+        "comparisons": [],
+        "left_out": [],
+        "extras": [],
+        "missing": [],
+        "kept": [],
+    }
     told["groups"] = [_group("everything")]
     page = _page(told)
-    for title in ("The ladder", "What training cost", "Not here", "Film by film", "Per source"):
+    for title in (
+        "The ladder",
+        "What training cost",
+        "Not here",
+        "Measured earlier",
+        "Film by film",
+        "Per source",
+    ):
         assert title not in page
     assert page.endswith("```\n")
+
+
+def test_what_was_measured_earlier_is_named(told):
+    page = _page(told)
+    section = page[page.index("## Measured earlier") : page.index("## Films")]
+    assert section.strip().endswith("- Second")
+    assert "First" not in section
 
 
 def test_equal_values_give_equal_text(told):

@@ -26,6 +26,13 @@ def results(
     json_out: Annotated[
         Path | None, typer.Option("--json", metavar="FILE.json", help="Write all figures too.")
     ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json.gz",
+            help="Keep scores and costs in this file, and take from it networks that are not at hand.",
+        ),
+    ] = None,
     commands: Annotated[
         bool,
         typer.Option("--commands", help="Instead: print the commands that make what is not there yet."),
@@ -46,7 +53,7 @@ def results(
 
     All of it, trained where it is not there yet: pneumoscope results --commands --films DIR | sh -e
     """
-    from pneumoscope.release.results import Places, gather_results, load_plan
+    from pneumoscope.release.results import Places, gather_results, load_plan, write_kept
     from pneumoscope.report.results_page import render_results_page
     from pneumoscope.runtime.bundle import find_bundle
 
@@ -54,6 +61,8 @@ def results(
     if split is not None:
         chosen = chosen.model_copy(update={"split": split})
     places = Places(runs=runs, recipes=recipes, films=films)
+    if commands and keep is not None:
+        raise UsageError("--keep belongs to a page: --commands tells what makes everything anew")
     if commands:
         lines = [
             line
@@ -64,7 +73,7 @@ def results(
         return
     if entries:
         raise UsageError("--entry belongs to --commands: a page tells of all entries of its plan")
-    told = gather_results(chosen, places)
+    told, kept = gather_results(chosen, places, keep)
     named = plan.name if plan.is_absolute() else plan.as_posix()
     page = render_results_page(told, f"pneumoscope results {named}")
     if out is None:
@@ -73,5 +82,7 @@ def results(
         out.write_text(page, encoding="utf-8")
     if json_out is not None:
         json_out.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if keep is not None:
+        write_kept(keep, kept)
     for sentence in told["missing"]:
         print(f"not on the page: {sentence}", file=sys.stderr)

@@ -37,6 +37,7 @@ def render_results_page(told: Told, command: str) -> str:
     sections = (
         _head(told, command),
         _missing(told),
+        _kept(told),
         _films(told),
         _ladder(told),
         _costs(told),
@@ -83,6 +84,17 @@ def _missing(told: Told) -> str:
     if not told["missing"]:
         return ""
     return "## Not here\n\n" + "\n".join(f"- {sentence}" for sentence in told["missing"])
+
+
+def _kept(told: Told) -> str:
+    if not told["kept"]:
+        return ""
+    names = "\n".join(f"- {told['entries'][name]}" for name in told["kept"])
+    return (
+        "## Measured earlier\n\nThese were not at hand when this page was written. Their scores of every "
+        "film, and what their training cost, were kept when they were, and every figure below is computed "
+        f"from those.\n\n{names}"
+    )
 
 
 def _films(told: Told) -> str:

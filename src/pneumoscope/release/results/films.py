@@ -33,7 +33,6 @@ class Measured:
         rows: of the manifest, N films that were scored.
         probabilities: (N,) float64, calibrated.
         failures: films that could not be scored.
-        told: all that the JSON holds.
     """
 
     model: str
@@ -42,7 +41,6 @@ class Measured:
     rows: tuple[ManifestRow, ...]
     probabilities: NDArray[np.float64]
     failures: int
-    told: Mapping[str, Any]
 
     def inside(self, group: Group) -> NDArray[np.bool_]:
         """(N,) bool: films of a group."""
@@ -106,10 +104,9 @@ def read_measured(
         rows=tuple(found),
         probabilities=np.array(probabilities, dtype=np.float64),
         failures=len(failed),
-        told=told,
     )
     _check_complete(measured, failed, rows, split, groups, scores)
-    _check_same(measured, figures, scores)
+    _check_same(measured, told["groups"][0], figures, scores)
     return measured
 
 
@@ -182,9 +179,8 @@ def _check_complete(
         raise DataError(f"{scores} holds a film twice: evaluate again")
 
 
-def _check_same(measured: Measured, figures: Path, scores: Path) -> None:
+def _check_same(measured: Measured, pooled: Any, figures: Path, scores: Path) -> None:
     """JSON and CSV must be of one evaluation: their pooled counts and Brier scores agree."""
-    pooled = measured.told["groups"][0]
     brier = float(np.mean((measured.probabilities - measured.targets()) ** 2))
     stated = pooled["metrics"]["brier"]["value"]
     if pooled["films"] != len(measured.rows) or not abs(brier - stated) < 1e-9:

@@ -6,7 +6,7 @@ Nothing is invented: what is not there, or does not fit together, is left out an
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pneumoscope.data.composed_films import composed_from
 from pneumoscope.data.manifest import ManifestRow, manifest_sha256, read_manifest
@@ -23,6 +23,7 @@ from pneumoscope.release.results.films import (
     read_measured,
     tells_view,
 )
+from pneumoscope.release.results.kept import Kept, read_kept
 from pneumoscope.release.results.plan import Entry, Group, Plan
 from pneumoscope.release.results.runs import (
     RunRecord,
@@ -40,32 +41,49 @@ from pneumoscope.runtime.provenance import Cohort
 from pneumoscope.training.recipe import DataChoice, Recipe, load_recipe
 from pneumoscope.training.start import open_start
 
-__all__ = ["gather_results"]
+__all__ = ["Gathered", "gather_results"]
 
 # The same commands on every machine.
 _DOCUMENTED = Places(runs=Path("runs"), recipes=Path("recipes"), films=Path("DIR"))
 
 
-def gather_results(plan: Plan, places: Places) -> dict[str, Any]:
-    """All figures of a plan, as plain dicts, lists and numbers.
+class Gathered(NamedTuple):
+    """What a page tells, and the measurements that it can be written from again.
+
+    Attributes:
+        told: all figures, as plain dicts, lists and numbers.
+        kept: every network and run that they are of.
+    """
+
+    told: dict[str, Any]
+    kept: Kept
+
+
+def gather_results(plan: Plan, places: Places, keep: Path | None = None) -> Gathered:
+    """All figures of a plan.
 
     Args:
         plan: what is wanted.
         places: where it lies.
+        keep: file of measurements that were kept; networks that are not at hand are taken from it.
 
     Raises:
-        DataError: the manifest that everything is measured on cannot be read.
+        DataError: the manifest that everything is measured on, or `keep`, cannot be read, or they do not fit
+            together.
         RecipeError: a recipe of the plan cannot be read.
     """
-    gathering = _Gathering(plan, places, read_manifest(places.manifest(plan, "pool")))
+    rows = read_manifest(places.manifest(plan, "pool"))
+    digest = manifest_sha256(rows)
+    before = None if keep is None else read_kept(keep, digest, plan.split)
+    gathering = _Gathering(plan, places, rows, before)
     ladder = [found for entry in plan.ladder if (found := gathering.take(entry)) is not None]
     left_out = [found for entry in plan.left_out if (found := gathering.take(entry)) is not None]
-    return {
+    told = {
         "title": plan.title,
         "introduction": list(plan.introduction),
         "split": plan.split,
         "operating_point": plan.operating_point,
-        "manifest_sha256": manifest_sha256(gathering.rows),
+        "manifest_sha256": digest,
         "films": films_of(gathering.rows),
         "entries": {entry.name: entry.title for entry in plan.named},
         "groups": [gathering.table(group, ladder) for group in plan.groups],
@@ -79,23 +97,36 @@ def gather_results(plan: Plan, places: Places) -> dict[str, Any]:
         "comparisons": gathering.comparisons(ladder),
         "left_out": gathering.left_out(ladder, left_out),
         "left_out_note": plan.left_out_note,
-        "extras": [gathering.extras(found) for found in ladder],
+        "extras": [{"entry": found.entry.name, **found.extras} for found in ladder],
         "bundles": {
             found.entry.name: {"model": found.measured.model, "sha256": found.measured.sha256}
             for found in (*ladder, *left_out)
         },
         "missing": gathering.missing,
+        "kept": [found.entry.name for found in (*ladder, *left_out) if found.kept],
         "commands": {
             entry.name: list(_DOCUMENTED.commands(plan, entry, find_bundle().name, missing=False))
             for entry in plan.entries
         },
     }
+    return Gathered(told, gathering.keep(digest, (*ladder, *left_out)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """A network of the plan that figures can be told of.
+
+    Attributes:
+        entry: of the plan.
+        measured: its scores.
+        extras: "stress" and "map": what else was measured, or None.
+        kept: it was not at hand, but is known from an earlier page.
+    """
+
     entry: Entry
     measured: Measured
+    extras: dict[str, Any]
+    kept: bool = False
 
 
 class _Gathering:
@@ -109,18 +140,21 @@ class _Gathering:
         missing: sentences.
     """
 
-    def __init__(self, plan: Plan, places: Places, rows: list[ManifestRow]) -> None:
-        self.plan, self.places, self.rows = plan, places, rows
+    def __init__(self, plan: Plan, places: Places, rows: list[ManifestRow], before: Kept | None) -> None:
+        self.plan, self.places, self.rows, self._before = plan, places, rows, before
         self.viewed = rows if plan.views is None else _with_views(rows, places.manifest(plan, plan.views))
         self.runs: dict[str, RunRecord] = {}
         self.recipes: dict[str, Recipe] = {}
         self.missing: list[str] = []
+        self._runs_of_before: set[str] = set()
         self._digests: dict[tuple[str, ...], str] = {}
 
     def take(self, entry: Entry) -> _Found | None:
         """Read an entry, its runs included; None, and a sentence, where it is not measured."""
         runs = [self._take_run(run) for run in self.plan.training_of(entry)]
         figures = self.places.evaluation(entry, self.plan.split)
+        if (kept := self._kept(entry)) is not None:
+            return kept
         if not (entry.shipped or self.places.bundle(entry).is_dir()):
             complaint = "there is no bundle of it" if all(runs) else "not trained yet"
         elif not figures.is_file():
@@ -128,9 +162,53 @@ class _Gathering:
         else:
             complaint, measured = self._read(entry)
             if measured is not None:
-                return _Found(entry, measured)
+                return _Found(entry, measured, self._extras(entry, measured))
         self._miss(entry, complaint)
         return None
+
+    def _kept(self, entry: Entry) -> _Found | None:
+        """What is known of an entry that is not at hand: no bundle, no evaluation and no newer run of it."""
+        network = None if self._before is None else self._before.networks.get(entry.name)
+        runs = tuple(run.name for run in self.plan.runs_of(entry))
+        if (
+            self._before is None
+            or network is None
+            or network.made_of != runs
+            or self.places.evaluation(entry, self.plan.split).exists()
+            or self.places.bundle(entry).exists()
+            or any(name in self.recipes and name not in self._runs_of_before for name in runs)
+            or (entry.shipped and network.sha256 != self._bundle(entry).sha256)
+        ):
+            return None
+        measured = self._before.measured(entry.name, {row.path: row for row in self.viewed})
+        return _Found(entry, measured, {"stress": network.stress, "map": network.map}, kept=True)
+
+    def keep(self, digest: str, found: Sequence[_Found]) -> Kept:
+        """All that was found, and what was kept before of the other networks of the plan.
+
+        Args:
+            digest: of the manifest.
+            found: the networks.
+        """
+        films = tuple(row.path for row in self.rows if row.split == self.plan.split)
+        before = self._before or Kept(manifest_sha256=digest, split=self.plan.split, films=films)
+        networks = {
+            each.entry.name: before.networks[each.entry.name]
+            if each.kept
+            else before.network(
+                each.measured, tuple(run.name for run in self.plan.runs_of(each.entry)), each.extras
+            )
+            for each in found
+        }
+        planned = {entry.name for entry in self.plan.named}
+        return before.model_copy(
+            update={
+                "networks": {
+                    key: value for key, value in (before.networks | networks).items() if key in planned
+                },
+                "runs": {key: value for key, value in (before.runs | self.runs).items() if key in planned},
+            }
+        )
 
     def _read(self, entry: Entry) -> tuple[str, Measured | None]:
         """The evaluation of an entry, or why it may not be shown."""
@@ -160,6 +238,10 @@ class _Gathering:
         if entry.recipe is None:
             return self._take_reopened(entry)
         directory = self.places.run(entry)
+        if self._before is not None and entry.name in self._before.runs and not directory.exists():
+            self._runs_of_before.add(entry.name)
+            self._enter(entry, self._before.runs[entry.name])
+            return True
         try:
             if not (directory / "run.json").is_file() or was_reopened(directory):
                 return self._take_from_card(entry)
@@ -167,15 +249,13 @@ class _Gathering:
         except DataError as error:
             self._miss(entry, str(error))
             return False
-        self._compare_recipe(entry, run)
+        self._enter(entry, run)
         if not run.finished:
             self._miss(entry, "its run did not reach its end")
         if run.started_from != self._start_of(entry):
             self._miss(entry, "its run did not start from the weights that the plan names")
         if run.taught_by != tuple(map(self._weights_of, entry.teachers)):
             self._miss(entry, "its run was not taught by the networks that the plan names")
-        self.runs[entry.name] = run
-        self.recipes[entry.name] = run.recipe
         return True
 
     def _take_from_card(self, entry: Entry) -> bool:
@@ -191,13 +271,13 @@ class _Gathering:
                 self._miss(entry, "its run is not at hand, so that its cost is not told")
             return False
         self._miss(entry, "its run is not at hand: its cost is what the card of its bundle tells")
-        self._compare_recipe(entry, run)
-        self.runs[entry.name] = run
-        self.recipes[entry.name] = run.recipe
+        self._enter(entry, run)
         return True
 
-    def _compare_recipe(self, entry: Entry, run: RunRecord) -> None:
-        """Note what of its recipe is not as planned."""
+    def _enter(self, entry: Entry, run: RunRecord) -> None:
+        """Take a run, and note what of its recipe is not as planned."""
+        self.runs[entry.name] = run
+        self.recipes[entry.name] = run.recipe
         keys = differing_keys(run.recipe, self.planned_recipe(entry))
         if keys:
             self._miss(entry, f"its run was not made by the command below: {', '.join(keys)} differ")
@@ -228,7 +308,9 @@ class _Gathering:
         return None if entry.start is None else self._weights_of(entry.start)
 
     def _weights_of(self, name: str) -> str:
-        """Hash of the weights that an entry's run kept; empty where they are not at hand."""
+        """Hash of the weights that an entry's run kept; empty where it is not known."""
+        if name in self._runs_of_before:
+            return self.runs[name].weights_sha256 or ""
         try:
             return open_start(self.places.run(self.plan.entry(name))).weights_sha256
         except DataError:
@@ -336,22 +418,22 @@ class _Gathering:
         result = compare(first.measured, second.measured, group, self.plan.operating_point)
         return None if result is None else comparison_of(*result)
 
-    def extras(self, found: _Found) -> dict[str, Any]:
+    def _extras(self, entry: Entry, measured: Measured) -> dict[str, Any]:
         """What was asked of an entry beside its figures; what is not there or cannot be read is noted."""
-        told: dict[str, Any] = {"entry": found.entry.name}
+        told: dict[str, Any] = {}
         asked = (
-            ("stress", stress_of, self.places.stress_test, found.entry.stress, "it was not put to stress"),
-            ("map", map_of, self.places.map_test, found.entry.maps, "its map was not tested"),
+            ("stress", stress_of, self.places.stress_test, entry.stress, "it was not put to stress"),
+            ("map", map_of, self.places.map_test, entry.maps, "its map was not tested"),
         )
         for name, read, place, options, complaint in asked:
             told[name] = None
             try:
-                told[name] = read(place(found.entry, self.plan.split), found.measured.sha256)
+                told[name] = read(place(entry, self.plan.split), measured.sha256)
             except DataError as error:
-                self._miss(found.entry, str(error))
+                self._miss(entry, str(error))
             else:
                 if told[name] is None and options is not None:
-                    self._miss(found.entry, complaint)
+                    self._miss(entry, complaint)
         return told
 
     def left_out(self, ladder: Sequence[_Found], found: Sequence[_Found]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What a training run cost and what came of it, read from its directory; nothing is measured again."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pneumoscope.errors import DataError
 from pneumoscope.models import build_model
 from pneumoscope.runtime.card import Card
 from pneumoscope.runtime.provenance import recipes_of
+from pneumoscope.training.checkpoint import WEIGHTS
 from pneumoscope.training.recipe import Recipe
 
 __all__ = [
@@ -51,6 +53,7 @@ class RunRecord:
         finished: it reached its end.
         started_from: SHA-256 of the weights that it started from; None for random or published ones.
         taught_by: SHA-256 of the weights of its teachers.
+        weights_sha256: of the weights that it kept; None where they are gone.
     """
 
     name: str
@@ -70,6 +73,7 @@ class RunRecord:
     finished: bool
     started_from: str | None
     taught_by: tuple[str, ...]
+    weights_sha256: str | None = None
 
 
 def read_run(directory: Path) -> RunRecord:
@@ -81,6 +85,7 @@ def read_run(directory: Path) -> RunRecord:
     facts = _object(directory / "run.json")
     recipe = read_recipe(directory)
     films_by_size = _films_by_size(directory / "log.jsonl", recipe)
+    weights = directory / WEIGHTS
     try:
         return RunRecord(
             name=directory.name,
@@ -100,6 +105,7 @@ def read_run(directory: Path) -> RunRecord:
             finished=facts["finished"] is True,
             started_from=(facts.get("started_from") or {}).get("weights_sha256"),
             taught_by=tuple(str(teacher["weights_sha256"]) for teacher in facts.get("taught_by", ())),
+            weights_sha256=hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None,
         )
     except KeyError as error:
         raise DataError(
