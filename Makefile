@@ -101,7 +101,7 @@ bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the dat
 	$(VENV)/bin/pneumoscope export $(LAST) $(LAST_FILMS) $(addprefix --calibrate-source ,$(CALIBRATED)) \
 		--out runs/exported --guard runs/guard.json --name pneumoscope-lite0 --version 0.7.0
 	$(VENV)/bin/pneumoscope recalibrate runs/exported $(LAST_FILMS) --split validation \
-		$(addprefix --source ,$(CALIBRATED)) --negative NORMAL --negative OTHER --cut-frame \
+		$(addprefix --source ,$(CALIBRATED)) --negative NORMAL --negative OTHER --cut-frame --no-guard \
 		--out runs/bundle --version 0.7.1 \
 		$(addprefix --evaluate ,$(addsuffix :test,kermany covid19-radiography rsna-lungs nih-chestxray14 all))
 

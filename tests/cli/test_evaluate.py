@@ -32,6 +32,19 @@ def films(tmp_path):
     return tiny_films(tmp_path / "films")
 
 
+def test_a_place_that_cannot_be_written_is_said_before_a_film_is_scored(bundle, tmp_path):
+    for option in ("--out", "--html", "--scores"):
+        with pytest.raises(UsageError, match="is no folder; make it"):
+            words = [
+                "evaluate",
+                str(bundle),
+                str(tmp_path / "nothing"),
+                option,
+                str(tmp_path / "no" / "x.json"),
+            ]
+            CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+
+
 @pytest.fixture
 def manifest(tmp_path, films):
     rows = [

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from generated import chest_like
 from pneumoscope.cli.main import app
 from pneumoscope.data.manifest import manifest_sha256, write_manifest
-from pneumoscope.errors import DataError, UsageError
+from pneumoscope.errors import BundleError, DataError, UsageError
 from pneumoscope.release.shift import OTHER_THRESHOLDS, TRAINED_THRESHOLDS
 from pneumoscope.report.model_card import render_model_card
 from pneumoscope.runtime.bundle import open_bundle
@@ -93,7 +93,8 @@ def test_thresholds_come_from_a_folder_of_ones_own(made, own_films, tmp_path):
         "Its weights are random numbers.",
         OTHER_THRESHOLDS,
         "The network is that of tiny 0.1.0. Temperature and thresholds were fixed anew, on 50 films of 50 "
-        f"patients ({own_films.name}); whether the network was trained on such films was not checked.",
+        f"patients ({own_films.name}; PNEUMONIA counted as pneumonia, NORMAL as none); whether the network "
+        "was trained on such films was not checked.",
     )
 
 
@@ -119,12 +120,12 @@ def test_thresholds_come_from_a_table(made, own_films, tmp_path):
         table = csv.writer(file)
         table.writerow(("path", "label", "patient"))
         for path in sorted(own_films.rglob("*.png")):
-            table.writerow((path, path.parent.name, int(path.stem) // 5))
+            table.writerow((path, path.parent.name, int(path.stem) % 46))
     result = _recalibrate(made, tmp_path / "new", tmp_path / "films.csv", "--version", "0.1.1")
     assert result.exit_code == 0, result.output
     card = open_bundle(tmp_path / "new").card
     assert card.version == "0.1.1"
-    assert "50 films of 10 patients (films.csv)" in card.limitations[-1]
+    assert "50 films of 46 patients (films.csv;" in card.limitations[-1]
 
 
 def test_a_second_round_says_only_what_it_did(made, own_films, tmp_path):
@@ -133,6 +134,9 @@ def test_a_second_round_says_only_what_it_did(made, own_films, tmp_path):
         "path,label\n" + "".join(f"{path},{path.parent.name}\n" for path in own_films.rglob("*.png"))
     )
     words = ("recalibrate", tmp_path / "first", tmp_path / "films.csv", "--out", tmp_path / "second")
+    with pytest.raises(UsageError, match=r"recalibrated\.[0-9a-f]{8} is there already"):
+        CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    words += ("--name", "ours")
     result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     first, second = (open_bundle(tmp_path / name) for name in ("first", "second"))
@@ -142,7 +146,8 @@ def test_a_second_round_says_only_what_it_did(made, own_films, tmp_path):
     said = [text for text in second.card.limitations if text.startswith("The network is that of")]
     assert said == [
         f"The network is that of {first.identity}. Temperature and thresholds were fixed anew, on 50 films "
-        "of 50 patients (films.csv); whether the network was trained on such films was not checked."
+        "of 50 patients (films.csv; PNEUMONIA counted as pneumonia, NORMAL as none); whether the network was "
+        "trained on such films was not checked."
     ]
     assert second.card.version.count("recalibrated") == 1
 
@@ -154,6 +159,7 @@ def test_a_folder_called_test_is_no_test(made, own_films, tmp_path):
     assert result.exit_code == 0, result.output
     assert "without a score: " in result.stderr
     assert "broken.png" in result.stderr
+    assert "as none); 1 more could not be scored;" in open_bundle(tmp_path / "new").card.limitations[-1]
     readme = (tmp_path / "new" / "README.md").read_text()
     assert "had no say in anything" not in readme
     assert "External data" not in readme or "Measured: test" not in readme
@@ -175,7 +181,8 @@ def test_validation_films_of_the_training_are_known_to_be_unseen(made, tmp_path)
     assert card.evaluations[1].command == (
         "pneumoscope evaluate BUNDLE --manifest manifest.parquet --root ROOT --split validation --source east"
     )
-    assert card.limitations[-2].endswith("on 48 films of 48 patients (validation).")
+    assert "on 48 films of 48 patients (validation; PNEUMONIA" in card.limitations[-2]
+    assert card.limitations[-2].endswith("as none).")
     assert card.limitations[-1].startswith("Empty frames are cut off films")
 
 
@@ -193,6 +200,55 @@ def test_what_would_fool_its_user_is_refused(made, own_films, tmp_path):
         (few / label).mkdir(parents=True)
         for path in sorted((own_films / label).iterdir())[:count]:
             (few / label / path.name).write_bytes(path.read_bytes())
-    with pytest.raises(DataError, match="few: 19 films with pneumonia could be scored, and at least 20"):
+    with pytest.raises(
+        DataError, match="few: there are films of 19 patients with pneumonia, no film counted"
+    ):
         _recalibrate(made, tmp_path / "new", few)
+    copied = next((few / "PNEUMONIA").iterdir())
+    (few / "PNEUMONIA" / "copy.png").write_bytes(copied.read_bytes())
+    with pytest.raises(DataError, match="films of 19 patients with pneumonia"):
+        _recalibrate(made, tmp_path / "new", few)
+    table = tmp_path / "films.csv"
+    lines = [f"{path},{path.parent.name},{int(path.stem) % 6}" for path in sorted(own_films.rglob("*.png"))]
+    table.write_text("\n".join(["path,label,patient", *lines]))
+    with pytest.raises(DataError, match="films of 3 patients with pneumonia"):
+        _recalibrate(made, tmp_path / "new", table)
+    exchanged = [
+        line.replace(",NORMAL,", ",X,").replace(",PNEUMONIA,", ",NORMAL,").replace(",X,", ",PNEUMONIA,")
+        for line in (re.sub(",[0-9]+$", ",", line) for line in lines)
+    ]
+    table.write_text("\n".join(["path,label,patient", *exchanged]))
+    with pytest.raises(DataError, match="see whether the labels were exchanged"):
+        _recalibrate(made, tmp_path / "new", table)
+    with pytest.raises(UsageError, match="OTHER cannot count as pneumonia and as none"):
+        _recalibrate(made, tmp_path / "new", own_films, "--positive", "other", "--negative", "OTHER")
+    for option, word in (("--name", "../x y"), ("--version", "1 2")):
+        with pytest.raises(UsageError, match="is no name or version"):
+            _recalibrate(made, tmp_path / "new", own_films, option, word)
     assert not (tmp_path / "new").exists()
+
+
+def test_where_nothing_can_be_written_is_said_before_anything_is_scored(made, own_films, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").touch()
+    told = {"file": "is no folder", "file/deep/er": "is no folder", "full": "is no part of a bundle"}
+    for place, message in told.items():
+        with pytest.raises(BundleError, match=message):
+            _recalibrate(made, tmp_path / place, own_films / "nothing here")
+
+
+def test_two_ways_to_prepare_have_two_versions(made, own_films, tmp_path):
+    versions = []
+    for name, options in (("plain", ()), ("cut", ("--cut-frame",))):
+        assert _recalibrate(made, tmp_path / name, own_films, *options).exit_code == 0
+        versions.append(open_bundle(tmp_path / name).card.version)
+    assert len(set(versions)) == 2
+
+
+def test_what_predict_would_refuse_has_no_say(own_films, tmp_path):
+    words = ("recalibrate", "pneumoscope-lite0", own_films, "--workers", 1, "--out", tmp_path / "new")
+    for option, scored in (("--guard", False), ("--no-guard", True)):
+        result = CliRunner().invoke(app, [str(word) for word in (*words, option)])
+        # No generated film looks like a chest to its guard.
+        assert ("none of 50 films could be scored" in str(result.exception)) != scored

@@ -269,7 +269,7 @@ def test_plates_of_other_code_are_found(tmp_path: Path, monkeypatch: pytest.Monk
     rows = write_films(tmp_path, 3)
     real = cache_module.make_plate
 
-    def brighter(film, parameters):
+    def brighter(film, parameters, **known):
         plate, geometry = real(film, parameters)
         return plate // 2, geometry
 

@@ -100,6 +100,19 @@ def test_a_folder_gives_its_films_by_subfolder(tmp_path):
     assert len({film.patient for film in films}) == 3
 
 
+def test_folders_of_one_label_in_several_cases_belong_together(tmp_path):
+    folder = _folder(tmp_path)
+    (folder / "PNEUMONIA").mkdir(exist_ok=True)
+    Image.fromarray(chest_like(1, height=32, width=32)).save(folder / "PNEUMONIA" / "four.png")
+    assert sum(film.target for film in folder_films(folder)) == 3
+
+
+def test_names_of_columns_may_be_written_otherwise(tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("Path, Label ,Patient\na.png,NORMAL,p1\n")
+    assert [(film.path.name, film.patient) for film in csv_films(table)] == [("a.png", "p1")]
+
+
 def test_a_folder_without_a_label_is_refused(tmp_path):
     (tmp_path / "NORMAL").mkdir()
     with pytest.raises(UsageError, match="no subfolder PNEUMONIA"):
@@ -154,10 +167,19 @@ def test_a_csv_may_say_view_age_and_population(tmp_path):
         ("", DataError, "no column 'label'"),
         ("path,label\na.png,NORMAL\nb.png\n", DataError, "line 3: path or label is empty"),
         ("path,label\na.png,OTHER\n", UsageError, "lists no film labelled NORMAL or PNEUMONIA"),
+        (
+            "path;label\na.png;NORMAL\n",
+            DataError,
+            r"no column 'label'.*\(its columns must be parted by commas",
+        ),
+        ("path,label\na.png,NORMAL\na.png,PNEUMONIA\n", DataError, "line 3: a.png is listed again"),
+        ("path,label\n\xe9.png,NORMAL\n".encode("latin-1"), DataError, "no csv in UTF-8"),
+        ("path,label\na.png,NORMAL\n".encode("utf-16"), DataError, "no csv in UTF-8"),
+        ('path,label\n"a.png,NORMAL\n' + "x" * 200_000, DataError, "no csv in UTF-8"),
     ],
 )
 def test_a_csv_that_cannot_be_used_says_why(tmp_path, text, error, message):
     table = tmp_path / "mine.csv"
-    table.write_text(text)
+    table.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(error, match=message):
         csv_films(table)

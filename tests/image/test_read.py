@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from pydicom import uid
+from pydicom import dcmread, uid
+from pydicom.encaps import encapsulate
 
 from generated import chest_like
 from image.made_dicom import dataset, dicom_bytes
@@ -80,6 +81,32 @@ def test_jpeg_is_what_pillow_decodes(mode):
     film = read(data)
     assert np.array_equal(film.pixels, expected)
     assert np.abs(film.pixels.astype(int) - FILM).mean() < 4
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
+def test_a_jpeg_cut_short_is_refused_whatever_stands_at_its_end(share, colour):
+    """Pillow decodes such a file without a word, and makes up the rest."""
+    image = GREY.resize((640, 512))
+    data = encoded(image.convert("RGB") if colour else image, "JPEG", quality=90)
+    cut = data[: int(len(data) * share)] + b"\xff\xd9"
+    with Image.open(BytesIO(cut)) as opened:
+        assert np.asarray(opened.convert("L"))[-1].min() == np.asarray(opened.convert("L"))[-1].max() == 128
+    with pytest.raises(UnreadableFilmError, match=r"cut short: the last [0-9]+ of its 512 rows are missing"):
+        read(cut)
+    if not colour:
+        whole = dcmread(BytesIO(dicom_bytes(dataset(np.asarray(image)), uid.JPEGBaseline8Bit)))
+        whole.PixelData = encapsulate([cut + b"\0" * (len(cut) % 2)])
+        file = BytesIO()
+        whole.save_as(file)
+        with pytest.raises(UnreadableFilmError, match="rows are missing"):
+            read(file.getvalue())
+    assert read(data).pixels.shape == (512, 640)
+
+
+def test_a_frame_of_the_grey_that_decoders_make_up_is_no_damage():
+    framed = ImageOps.expand(GREY.resize((320, 256)), 40, 128)
+    assert read(encoded(framed, "JPEG", quality=90)).pixels.shape == (336, 400)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

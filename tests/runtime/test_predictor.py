@@ -4,7 +4,7 @@ import io
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 
 from generated import chest_like
 from pneumoscope import errors, load
+from pneumoscope.cli.sample import sample_film
 from pneumoscope.image.prepare import PrepareParameters, prepare
 from pneumoscope.image.read import read
-from pneumoscope.runtime.bundle import Bundle, open_bundle
+from pneumoscope.runtime.bundle import Bundle, find_bundle, open_bundle
 from pneumoscope.runtime.film import Failure, Film
 from pneumoscope.runtime.predictor import Predictor
 from tiny_bundle import TINY_BIAS, make_tiny_bundle, tiny_card
@@ -301,3 +302,19 @@ def test_a_bundle_that_keeps_the_frame_tells_of_a_wide_one(tmp_path, border, tol
     cut = Predictor(open_bundle(make_tiny_bundle(tmp_path / "cut", **changes)))
     assert not cut.predict(picture).radiograph.warnings
     assert cut.predict(picture).probability == cut.predict(picture[border:, border:][:300, :260]).probability
+    picture[:9, :9] = 255 - picture[:9, :9]  # a letter in the corner
+    notes = " ".join(cut.predict(picture).radiograph.warnings)
+    assert ("the empty frame, in which there is grain or writing, away" in notes) == told
+
+
+@pytest.mark.parametrize(("greys", "width"), [((255, 0, 128), 120), ((0,), 700)])
+def test_the_guard_judges_the_film_without_the_frame_that_is_cut(greys, width):
+    shipped = Predictor(open_bundle(find_bundle()))
+    film = read(np.ascontiguousarray(read(sample_film()).pixels[::4, ::4]))
+    plain = shipped.score(film)
+    picture = film.pixels
+    for grey in greys:
+        picture = np.pad(picture, width, constant_values=grey * (int(np.iinfo(picture.dtype).max) // 255))
+    framed = shipped.score(replace(film, pixels=picture))
+    assert framed.logit == plain.logit
+    assert framed.radiograph.warnings == plain.radiograph.warnings

@@ -355,8 +355,35 @@ def test_a_cpu_without_bfloat16_trains_in_single_precision_and_says_so(
     assert equal(weights(tmp_path / "run"), weights(tmp_path / "exact")) != has
 
 
-def test_a_graphics_card_is_not_asked_what_the_cpu_can():
+def test_a_run_that_goes_on_where_numbers_round_otherwise_says_so(ground, tmp_path, monkeypatch):
+    recipe = make_recipe(precision="bf16", stages=[{"epochs": 1, "size": 32}], checkpoint_minutes=0)
+
+    def go_on(until=None, *, has):
+        def stop(done, planned, record):
+            if done == until:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has})
+        try:
+            return ground.train(recipe, tmp_path / "run", resume=True, observer=stop)["precision"]
+        except KeyboardInterrupt:
+            return checkpoint.load_state(tmp_path / "run")["precision"]
+
+    # What a step is saved with is told after the next one has begun.
+    assert go_on(2, has=True) == "bf16"
+    assert go_on(3, has=False) == "bf16, then fp32"
+    assert go_on(has=False) == "bf16, then fp32"
+    assert go_on(has=True) == "bf16, then fp32"
+
+
+def test_a_graphics_card_is_not_asked_what_the_cpu_can(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
     assert precision_on(torch.device("cuda"), "bf16") == "bf16"
+
+
+def test_a_torch_that_cannot_tell_computes_as_the_recipe_says(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert precision_on(torch.device("cpu"), "bf16") == "bf16"
 
 
 def test_views_are_balanced_where_it_is_asked(ground, tmp_path):

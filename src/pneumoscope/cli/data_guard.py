@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pneumoscope.cli.options import BuiltManifestOption, BuiltRootOption
+from pneumoscope.cli.places import check_files, write_file
 
 __all__ = ["guard"]
 
@@ -33,6 +34,7 @@ def guard(
     from pneumoscope.data.guard_population import measure_population
     from pneumoscope.data.manifest import manifest_sha256, read_manifest
 
+    check_files(out)
     rows = read_manifest(manifest)
     generator = np.random.default_rng(seed)
     counts = ExampleCounts(spoiled=each, drawn=each)
@@ -47,7 +49,7 @@ def guard(
     )
     fitted = set_thresholds(fitted, held_out, refused=_REFUSED, warned=_WARNED)
     content = fitted.to_json()
-    out.write_bytes(content)
+    write_file(out, content)
     parameters = fitted.parameters
     typer.echo(
         f"{out}: {fitted.describe()}, {len(content) / 1e3:.0f} kB; refuses below "

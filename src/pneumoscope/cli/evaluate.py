@@ -25,6 +25,7 @@ from pneumoscope.cli.labelled import (
     targets_of,
 )
 from pneumoscope.cli.options import BundleArgument, ThreadsOption
+from pneumoscope.cli.places import check_files, write_file
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def evaluate(
         raise UsageError("--worst shows films on the page: name the page too, with --html")
     if lungs is not None and not stress:
         raise UsageError("--lungs belongs to --stress: give both, or leave it out")
+    check_files(out, html, scores_out)
     opened = open_bundle(find_bundle(bundle))
     rival = open_bundle(find_bundle(compare)) if compare is not None else None
     asked = ask_films(data, manifest, root, split, source, targets_of(positive, negative))
@@ -112,11 +114,11 @@ def evaluate(
     if stress:
         report = _with_stress(report, opened, asked, lungs, workers)
     if out is not None:
-        out.write_text(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_file(out, json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
     if html is not None:
-        html.write_text(_page(report, opened, shown=worst is not None), encoding="utf-8")
+        write_file(html, _page(report, opened, shown=worst is not None))
     if scores_out is not None:
-        scores_out.write_text(scores_csv(report.scores), encoding="utf-8")
+        write_file(scores_out, scores_csv(report.scores))
     say(report)
 
 

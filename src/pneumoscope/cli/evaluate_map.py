@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumoscope.cli.options import BundleArgument, RootOption, ThreadsOption
+from pneumoscope.cli.places import check_files, write_file
 from pneumoscope.cli.progress import steps
 from pneumoscope.errors import UsageError
 
@@ -60,6 +61,7 @@ def evaluate_map(
     from pneumoscope.report.explanation_page import render_explanation_page
     from pneumoscope.runtime.bundle import find_bundle, open_bundle
 
+    check_files(out, html)
     opened = open_bundle(find_bundle(bundle))
     joined = join_manifests(manifest, root)
     marked = marked_films(joined.rows, joined.root, split, sources=source)
@@ -75,9 +77,9 @@ def evaluate_map(
                 report, model, opened, marked, count=films, seeds=seeds, methods=methods, progress=progress
             )
     if out is not None:
-        out.write_text(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_file(out, json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
     if html is not None:
-        html.write_text(render_explanation_page(report.to_json()), encoding="utf-8")
+        write_file(html, render_explanation_page(report.to_json()))
     _say(report)
 
 

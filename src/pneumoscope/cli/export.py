@@ -83,8 +83,9 @@ def export(
     from pneumoscope.release.build import ReleaseOptions, build_release
     from pneumoscope.release.trained_run import join_runs, open_run
     from pneumoscope.report.model_card import render_model_card
-    from pneumoscope.runtime.bundle import open_bundle, write_bundle
+    from pneumoscope.runtime.bundle import check_place, open_bundle, write_bundle
 
+    check_place(out)
     keeper = None if guard is None else read_guard(guard)
     pairs = tuple(source_and_split(text) for text in evaluate or ())
     films = join_manifests(manifest, root)

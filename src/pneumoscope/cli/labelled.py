@@ -62,8 +62,17 @@ NegativeOption = Annotated[
 
 
 def targets_of(positive: list[str] | None, negative: list[str] | None) -> dict[str, int]:
-    """Target of each label: 1 counts as pneumonia."""
-    return dict.fromkeys(negative or ["NORMAL"], 0) | dict.fromkeys(positive or ["PNEUMONIA"], 1)
+    """Target of each label, in capitals: 1 counts as pneumonia.
+
+    Raises:
+        UsageError: a label counts as both.
+    """
+    without = [label.upper() for label in negative or ["NORMAL"]]
+    ill = [label.upper() for label in positive or ["PNEUMONIA"]]
+    for label in ill:
+        if label in without:
+            raise UsageError(f"{label} cannot count as pneumonia and as none: name it once")
+    return dict.fromkeys(without, 0) | dict.fromkeys(ill, 1)
 
 
 @dataclass(frozen=True, slots=True)

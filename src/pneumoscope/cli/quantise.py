@@ -86,10 +86,11 @@ def quantise(
     from pneumoscope.data.joined import join_manifests
     from pneumoscope.release.lower_precision import LowerOptions, lower_bundle
     from pneumoscope.report.model_card import render_model_card
-    from pneumoscope.runtime.bundle import find_bundle, open_bundle, write_bundle
+    from pneumoscope.runtime.bundle import check_place, find_bundle, open_bundle, write_bundle
 
     pairs = tuple(source_and_split(text) for text in evaluate or ())
     exact = open_bundle(find_bundle(bundle))
+    check_place(out)
     films = join_manifests(manifest, root)
     options = LowerOptions(
         arithmetic=precision.value,

@@ -55,16 +55,20 @@ def recalibrate(
         bool,
         typer.Option("--cut-frame", help="Let it cut empty frames off films, where the old bundle does not."),
     ] = False,
+    guard: Annotated[
+        bool, typer.Option("--guard/--no-guard", help="Leave out what is no frontal chest film.")
+    ] = True,
     evaluate: EvaluateOption = None,
     workers: ThreadsOption = None,
 ) -> None:
     """Fix temperature and thresholds anew, on labelled films of one's own; the network stays as it is."""
     from pneumoscope.release.recalibrate import Recalibration, recalibrate_bundle
     from pneumoscope.report.model_card import render_model_card
-    from pneumoscope.runtime.bundle import find_bundle, open_bundle, write_bundle
+    from pneumoscope.runtime.bundle import check_place, find_bundle, open_bundle, write_bundle
 
     if split == "test":
         raise UsageError("thresholds chosen on the test split would make it worthless: use validation")
+    check_place(out)
     old = open_bundle(find_bundle(bundle))
     asked = ask_films(data, manifest, root, split, source, targets_of(positive, negative))
     if asked.joined is None and evaluate:
@@ -88,7 +92,7 @@ def recalibrate(
             old,
             _asked_set(called, asked, data, manifest, source),
             [_named_set(called, old, asked, manifest, text) for text in evaluate or ()],
-            Recalibration(name, version, balance_sources, cut_frame, trained, workers),
+            Recalibration(name, version, balance_sources, cut_frame, guard, trained, workers),
             progress=progress,
         )
     for failure in made.failures:
@@ -109,7 +113,7 @@ def _asked_set(
     from pneumoscope.release.recalibrate import FilmSet
 
     if data is not None:
-        return FilmSet(asked.films, None, data.resolve().name)
+        return FilmSet(asked.films, None, data.resolve().name, labels=_labels(asked.targets))
     named = tuple(sources or ())
     return FilmSet(
         asked.films,
@@ -117,7 +121,15 @@ def _asked_set(
         f"{asked.split} of {', '.join(named)}" if named else asked.split,
         manifest_command(name, asked.targets, asked.split, [path.name for path in manifests or ()]),
         named,
+        _labels(asked.targets),
     )
+
+
+def _labels(targets: "dict[str, int]") -> str:
+    ill, without = (
+        " and ".join(label for label, target in targets.items() if target == wanted) for wanted in (1, 0)
+    )
+    return f"{ill} counted as pneumonia, {without} as none"
 
 
 def _named_set(

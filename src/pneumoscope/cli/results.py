@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pneumoscope.cli.places import check_files, write_file
 from pneumoscope.errors import UsageError
 
 __all__ = ["results"]
@@ -73,15 +74,16 @@ def results(
         return
     if entries:
         raise UsageError("--entry belongs to --commands: a page tells of all entries of its plan")
+    check_files(out, json_out, keep)
     told, kept = gather_results(chosen, places, keep)
     named = plan.name if plan.is_absolute() else plan.as_posix()
     page = render_results_page(told, f"pneumoscope results {named}")
     if out is None:
         print(page, end="")
     else:
-        out.write_text(page, encoding="utf-8")
+        write_file(out, page)
     if json_out is not None:
-        json_out.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_file(json_out, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     if keep is not None:
         write_kept(keep, kept)
     for sentence in told["missing"]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pneumoscope.cli.options import BuiltManifestOption, BuiltRootOption
+from pneumoscope.cli.places import check_files, write_file
 
 __all__ = ["train_lungs"]
 
@@ -34,6 +35,7 @@ def train_lungs(
     from pneumoscope.export import lung_network_to_onnx
     from pneumoscope.training.lungs import dice, train_lung_network
 
+    check_files(out)
     whole, cut = lung_films(
         read_manifest(manifest), root, cut_source=cut_source, whole_source=whole_source, workers=workers
     )
@@ -43,7 +45,7 @@ def train_lungs(
             print(f"step {step} of {planned}: loss {loss:.4f}", file=sys.stderr, flush=True)
 
     network = train_lung_network(whole, cut, steps=steps, seed=seed, observer=observe)
-    out.write_bytes(lung_network_to_onnx(network, LUNG_SIDE))
+    write_file(out, lung_network_to_onnx(network, LUNG_SIDE))
     held_out = [film for film in whole if film.split == "validation"]
     finder = LungFinder(out)
     agreement = [dice(finder.find(film.film), film.lungs) for film in held_out]

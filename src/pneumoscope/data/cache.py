@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from pneumoscope.data import plate_store
 from pneumoscope.data.plate_store import CacheFailure, CacheIndex, Written
 from pneumoscope.errors import DataError, FilmError
-from pneumoscope.image.frame import Box, framed_film
-from pneumoscope.image.prepare import PrepareParameters, make_plate
+from pneumoscope.image.frame import Box
+from pneumoscope.image.prepare import PrepareParameters, film_inside, make_plate
 from pneumoscope.image.read import FilmRoot, read
 
 __all__ = ["CacheFailure", "CachedFilm", "PlateCache", "build_cache", "cache_name"]
@@ -326,10 +326,10 @@ def _plate(
         return "the file is not the one of the manifest (other SHA-256); build the manifest again"
     try:
         film = read(content, name=str(path))
-        plate, _ = make_plate(film, parameters)
+        inside = film_inside(film, parameters)
+        plate, _ = make_plate(film, parameters, inside=inside)
     except FilmError as error:
         return error.reason
-    inside = framed_film(film.pixels) if parameters.cut_frame else None
     return plate, inside if inside != (0, 0, film.height, film.width) else None
 
 

@@ -129,7 +129,8 @@ def manifest_films(
     known = {row.source for row in rows}
     for source in sources or ():
         if source not in known:
-            raise UsageError(f"the manifest has no source {source!r}: it has {', '.join(sorted(known))}")
+            named = ", ".join(sorted(known - {""}))
+            raise UsageError(f"the manifest has no source {source!r}: it has {named}")
     films = [
         LabelledFilm(
             root / row.path,
@@ -156,13 +157,16 @@ def folder_films(folder: Path, *, targets: Mapping[str, int] = DEFAULT_TARGETS) 
     """Films in subfolders named after their label, sorted by path; every film is its own patient.
 
     Args:
-        folder: holds one folder per label, in any case, each searched to any depth.
+        folder: holds folders named after labels, in any case, each searched to any depth.
         targets: target of each label.
 
     Raises:
         UsageError: the subfolder of a label is missing, or they hold no film.
     """
-    labelled = {path.name.upper(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    labelled: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            labelled.setdefault(path.name.upper(), []).append(path)
     for label in targets:
         if label not in labelled:
             raise UsageError(
@@ -171,7 +175,7 @@ def folder_films(folder: Path, *, targets: Mapping[str, int] = DEFAULT_TARGETS) 
     films = [
         LabelledFilm(path, target, f"film {path.relative_to(folder).as_posix()}", folder.name)
         for label, target in sorted(targets.items())
-        for path in sorted(labelled[label].rglob("*"))
+        for path in sorted(path for each in labelled[label] for path in each.rglob("*"))
         if path.is_file()
         and (path.suffix.lower() in FILM_SUFFIXES or (not path.suffix and begins_like_dicom(path)))
     ]
@@ -190,37 +194,49 @@ def csv_films(path: Path, *, targets: Mapping[str, int] = DEFAULT_TARGETS) -> li
         targets: target of each label, compared in upper case.
 
     Raises:
-        DataError: a column is missing, a line is incomplete, or an age is no number of years.
+        DataError: it is no csv in UTF-8, a column is missing, a line is incomplete, an age is no number of
+            years, or a film is listed twice.
         UsageError: no film is left.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        lines = csv.DictReader(file)
-        missing = {"path", "label"} - set(lines.fieldnames or ())
-        if missing:
-            raise DataError(f"{path} has no column {sorted(missing)[0]!r}: it must have path and label")
-        films = []
-        for line in lines:
-            if not line["path"] or not line["label"]:
-                raise DataError(f"{path}, line {lines.line_num}: path or label is empty")
-            target = targets.get(line["label"].strip().upper())
-            if target is None:
-                continue
-            told = {column: (line.get(column) or "").strip() for column in _CSV_COLUMNS}
-            years = _years(told["age"], f"{path}, line {lines.line_num}")
-            films.append(
-                LabelledFilm(
-                    path.parent / told["path"],
-                    target,
-                    told["patient"] or f"film {told['path']}",
-                    told["source"] or path.stem,
-                    view=told["view"].upper(),
-                    age_group=age_group(years),
-                    population=told["population"].lower(),
-                )
-            )
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            films = _listed(csv.DictReader(file), path, targets)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no csv in UTF-8 ({error}): save it as one") from error
     if not films:
         raise UsageError(f"{path} lists no film labelled {' or '.join(sorted(targets))}")
     return films
+
+
+def _listed(lines: "csv.DictReader[str]", path: Path, targets: Mapping[str, int]) -> list[LabelledFilm]:
+    head = [name.strip().lower() for name in lines.fieldnames or ()]
+    lines.fieldnames = head
+    missing = sorted({"path", "label"} - set(head))
+    if missing:
+        parted = " (its columns must be parted by commas)" if len(head) == 1 and ";" in head[0] else ""
+        raise DataError(f"{path} has no column {missing[0]!r}: it must have path and label{parted}")
+    films: dict[Path, LabelledFilm] = {}
+    for line in lines:
+        where = f"{path}, line {lines.line_num}"
+        if not line["path"] or not line["label"]:
+            raise DataError(f"{where}: path or label is empty")
+        target = targets.get(line["label"].strip().upper())
+        if target is None:
+            continue
+        told = {column: (line.get(column) or "").strip() for column in _CSV_COLUMNS}
+        film = LabelledFilm(
+            path.parent / told["path"],
+            target,
+            told["patient"] or f"film {told['path']}",
+            told["source"] or path.stem,
+            view=told["view"].upper(),
+            age_group=age_group(_years(told["age"], where)),
+            population=told["population"].lower(),
+        )
+        if film.path in films:
+            raise DataError(f"{where}: {told['path']} is listed again; list each film once")
+        films[film.path] = film
+    return list(films.values())
 
 
 def _years(text: str, where: str) -> float | None:

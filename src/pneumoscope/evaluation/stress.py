@@ -21,6 +21,7 @@ from pneumoscope.evaluation.scoring import each_film
 from pneumoscope.evaluation.summary import groups_of
 from pneumoscope.evaluation.variants import VARIANTS, FindLungs, Variant
 from pneumoscope.image.guard import Guard
+from pneumoscope.image.prepare import film_inside
 from pneumoscope.image.radiograph import Radiograph
 from pneumoscope.image.read import read
 from pneumoscope.runtime.card import Estimate
@@ -138,14 +139,14 @@ def stress_films(
     Raises:
         DataError: not one film could be scored.
     """
-    guard = predictor.bundle.guard
+    guard, parameters = predictor.bundle.guard, predictor.bundle.card.prepare
 
     def score(film: Radiograph) -> _State:
         try:
             probability = predictor.score(film).probability
         except RejectedFilmError:
             return _State(float("nan"), True, guard is not None)
-        return _State(probability, False, _refuses(guard, film))
+        return _State(probability, False, _refuses(guard, film.part(*film_inside(film, parameters))))
 
     def work(film: LabelledFilm) -> _Stressed | None:
         try:

@@ -30,6 +30,7 @@ from pydicom.pixels.decoders.base import get_decoder
 
 from pneumoscope.image.codec_process import decode_with_gdcm, decode_with_openjpeg
 from pneumoscope.image.decoding import DICOM_WARNING, StructureError, noted_warnings
+from pneumoscope.image.jpeg_rows import check_jpeg_rows
 from pneumoscope.image.radiograph import Pixels
 from pneumoscope.image.structure import Outline, jpeg2000_outline, jpeg_outline
 
@@ -120,7 +121,9 @@ def _decode(frame: bytes, outline: Outline, film: Dataset, syntax: uid.UID) -> I
     if syntax in _JPEG_2000:
         return _openjpeg(frame)
     if syntax in _LOSSY_JPEG and outline.bits == 8:
-        return np.asarray(JpegImageFile(BytesIO(frame)))
+        image = JpegImageFile(BytesIO(frame))
+        check_jpeg_rows(image)
+        return np.asarray(image)
     if syntax in _JPEG_LS and outline.bits in (6, 7):
         # GDCM decodes these to nothing without saying so.
         raise StructureError(f"JPEG-LS of {outline.bits} bits is not supported")

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.image.radiograph import Pixels
 
-__all__ = ["Box", "framed_film", "thinned"]
+__all__ = ["Box", "filled_share", "framed_film", "thinned"]
 
 Box = tuple[int, int, int, int]
 """(top, left, height, width) in pixels."""
@@ -15,6 +15,10 @@ _EVEN = 0.02  # of the range of greys: what JPEG leaves of one grey
 _FILM_INSIDE = 0.65
 _LINES = 32  # looked at together
 _SAMPLED_SIDE = 320  # pixels a side, about, of which greys are counted
+# Of a line at the edge, and how far from its grey they may lie. Of 1,018 whole films of five sources one has
+# less than 0.73 of its area left, and that one lies in a frame.
+_MOST_OF_LINE, _NEARLY_EVEN = 0.9, 0.04
+_RINGS = 32  # frames within frames
 
 
 def framed_film(pixels: Pixels) -> Box:
@@ -37,7 +41,7 @@ def framed_film(pixels: Pixels) -> Box:
     top, left, height, width = whole
     greys: set[int] = set()
     even = 0.0
-    while True:
+    for _ in range(_RINGS):
         inside = pixels[top : top + height, left : left + width]
         even = _EVEN * _spread(thinned(inside, _SAMPLED_SIDE))
         rows, columns = _edges(inside, even, greys)
@@ -47,11 +51,56 @@ def framed_film(pixels: Pixels) -> Box:
             break
         top, height = top + rows[0], rows[1] - rows[0]
         left, width = left + columns[0], columns[1] - columns[0]
-    sample = thinned(inside, _SAMPLED_SIDE)
-    film = np.ones(sample.shape, dtype=bool)
+    inside = pixels[top : top + height, left : left + width]
+    return (top, left, height, width) if _is_film(thinned(inside, _SAMPLED_SIDE), greys, even) else whole
+
+
+def filled_share(pixels: Pixels) -> float:
+    """Share of the picture that the film fills, 0 to 1, where its frame need not be clean.
+
+    A line is frame here, too, where something is written in it, or where its one grey has grain.
+
+    Args:
+        pixels: (H, W).
+
+    >>> film = (np.arange(40000).reshape(200, 200) * 7 % 251).astype(np.uint8)
+    >>> picture = np.pad(film, 100)
+    >>> picture[20:30, 20:30] = 255  # a letter
+    >>> filled_share(film), filled_share(picture), framed_film(picture) == (100, 100, 200, 200)
+    (1.0, 0.25, False)
+    """
+    inside = whole = thinned(pixels, _SAMPLED_SIDE)
+    greys: set[int] = set()
+    for _ in range(_RINGS):
+        even = _NEARLY_EVEN * _spread(inside)
+        before = inside.shape
+        for _ in range(4):  # sides: each is the first rows of the picture turned
+            inside = inside[_soiled_depth(inside, even, greys) :].T[::-1]
+        if inside.size == 0 or even == 0:
+            return 1.0
+        if inside.shape == before:
+            break
+    return inside.size / whole.size if _is_film(inside, greys, even) else 1.0
+
+
+def _soiled_depth(lines: Pixels, even: float, greys: set[int]) -> int:
+    """How many lines, from the first on, are mostly of the grey that most of the first is."""
+    if len(lines) == 0 or lines.shape[1] == 0:
+        return 0
+    grey = int(np.median(lines[0]))
+    frame = (np.abs(lines.astype(np.int64) - grey) <= even).mean(axis=1) >= _MOST_OF_LINE
+    depth = len(lines) if frame.all() else int(frame.argmin())
+    if depth:
+        greys.add(grey)
+    return depth
+
+
+def _is_film(inside: Pixels, greys: set[int], even: float) -> bool:
+    """Whether little of what frames leave has their greys: else it is the rectangle around lungs cut out."""
+    film = np.ones(inside.shape, dtype=bool)
     for grey in greys:
-        film &= (sample > grey + even) | (sample < grey - even)
-    return (top, left, height, width) if np.count_nonzero(film) >= _FILM_INSIDE * film.size else whole
+        film &= (inside > grey + even) | (inside < grey - even)
+    return bool(np.count_nonzero(film) >= _FILM_INSIDE * film.size)
 
 
 def _edges(inside: Pixels, even: float, greys: set[int]) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -22,7 +22,15 @@ from pneumoscope.image.lookup import look_up
 from pneumoscope.image.radiograph import Pixels, Radiograph
 from pneumoscope.image.ranks import Ranks, ranks
 
-__all__ = ["Geometry", "PrepareParameters", "make_plate", "normalise", "plate_geometry", "prepare"]
+__all__ = [
+    "Geometry",
+    "PrepareParameters",
+    "film_inside",
+    "make_plate",
+    "normalise",
+    "plate_geometry",
+    "prepare",
+]
 
 # Collimator black, lungs cut out by others and burned-in borders say nothing about exposure: pixels below
 # this share of the film's brightest one are left out of the percentiles.
@@ -226,8 +234,29 @@ def _grey_table(values: Ranks, full_scale: int, parameters: PrepareParameters) -
     return table
 
 
+def film_inside(film: Radiograph, parameters: PrepareParameters) -> Box:
+    """Where the film lies in the picture: all of it, or what is left without a frame that is cut off.
+
+    Args:
+        film: as read.
+        parameters: of the bundle.
+
+    Raises:
+        RejectedFilmError: it is too small, or a strip, without its frame.
+    """
+    whole = (0, 0, film.height, film.width)
+    inside = framed_film(film.pixels) if parameters.cut_frame else whole
+    if inside != whole:
+        check_sides(film.source, *inside[2:])
+    return inside
+
+
 def make_plate(
-    film: Radiograph, parameters: PrepareParameters, values: Ranks | None = None
+    film: Radiograph,
+    parameters: PrepareParameters,
+    values: Ranks | None = None,
+    *,
+    inside: Box | None = None,
 ) -> tuple[NDArray[np.uint8], Geometry]:
     """Grey scale and geometry: the 8-bit square image that a training cache holds.
 
@@ -235,6 +264,7 @@ def make_plate(
         film: as read.
         parameters: of the bundle.
         values: `ranks` of all of the film's pixels, where the caller has them.
+        inside: what `film_inside` gives, where the caller has it.
 
     Returns:
         plate: (size, size) uint8, black where there is no film.
@@ -243,11 +273,9 @@ def make_plate(
     Raises:
         RejectedFilmError: the film is blank, or too small, or a strip, without its frame.
     """
-    inside = framed_film(film.pixels) if parameters.cut_frame else (0, 0, film.height, film.width)
-    top, left, height, width = inside
+    top, left, height, width = inside = inside or film_inside(film, parameters)
     kept = film.pixels
     if (height, width) != kept.shape:
-        check_sides(film.source, height, width)
         kept = cast(Pixels, np.ascontiguousarray(kept[top : top + height, left : left + width]))
         values = None
     try:
@@ -290,19 +318,22 @@ def normalise(plates: NDArray[np.uint8], parameters: PrepareParameters) -> NDArr
     return np.expand_dims(look_up(table, plates), axis=-3)
 
 
-def prepare(film: Radiograph, parameters: PrepareParameters) -> tuple[NDArray[np.float32], Geometry]:
+def prepare(
+    film: Radiograph, parameters: PrepareParameters, *, inside: Box | None = None
+) -> tuple[NDArray[np.float32], Geometry]:
     """A film to the network's input.
 
     Args:
         film: as read.
         parameters: of the bundle.
+        inside: what `film_inside` gives, where the caller has it.
 
     Returns:
         input: (1, S, S) float32.
         geometry: the way back to the film's pixels.
 
     Raises:
-        RejectedFilmError: the film is blank.
+        RejectedFilmError: as `make_plate`.
     """
-    plate, geometry = make_plate(film, parameters)
+    plate, geometry = make_plate(film, parameters, inside=inside)
     return normalise(plate, parameters), geometry

@@ -1,6 +1,6 @@
 """What reading a file yields: pixels, and the few facts about the film that later steps need."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,3 +45,7 @@ class Radiograph:
     def width(self) -> int:
         """Columns of the film."""
         return int(self.pixels.shape[1])
+
+    def part(self, top: int, left: int, height: int, width: int) -> "Radiograph":
+        """The same film with only this rectangle left, in pixels; a view, no copy."""
+        return replace(self, pixels=self.pixels[top : top + height, left : left + width])

@@ -13,6 +13,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from pneumoscope.errors import RejectedFilmError, UnreadableFilmError
 from pneumoscope.image.decoding import decoding, noted_warnings
+from pneumoscope.image.jpeg_rows import check_jpeg_rows
 from pneumoscope.image.limits import check_declared_size, check_sides
 from pneumoscope.image.radiograph import Pixels
 from pneumoscope.image.structure import Outline, jpeg_outline, png_outline, webp_outline
@@ -89,6 +90,8 @@ def raster_pixels(data: bytes, kind: str, source: str, notes: list[str]) -> Pixe
                 _check_tiff(image, source, notes)
                 image.load()  # it parses more metadata
         image.load()
+        if kind == "JPEG":
+            check_jpeg_rows(image)
         return image_pixels(image, source, notes)
 
 

@@ -5,13 +5,17 @@ films of training can cure it, and a few hundred labelled films of the place do.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from pneumoscope.errors import DataError, UsageError
 from pneumoscope.evaluation.films import LabelledFilm
+from pneumoscope.evaluation.metrics import auc
 from pneumoscope.evaluation.scoring import Scores, score_films
 from pneumoscope.release.measured import Command, card_evaluations
 from pneumoscope.release.shift import OTHER_THRESHOLDS, TRAINED_THRESHOLDS
@@ -29,7 +33,9 @@ _SUFFIX = "+recalibrated"
 _NETWORK_OF = "The network is that of "  # begins the sentence that the next recalibration replaces
 
 FEWEST = 20
-"""Films of either label below which nothing is fixed: fewer say nothing of a rate of 0.95."""
+"""Films, and patients, of either label below which nothing is fixed: fewer say nothing of a rate of 0.95."""
+
+_IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class FilmSet:
         name: what to call them in a sentence, for example "validation of kermany".
         command: that measures them again, where they are of a split.
         sources: to name in that command, where not all of its films are these.
+        labels: what counted as what, as the end of a sentence.
     """
 
     films: Sequence[LabelledFilm]
@@ -50,6 +57,7 @@ class FilmSet:
     name: str
     command: Command | None = None
     sources: tuple[str, ...] = ()
+    labels: str = "PNEUMONIA counted as pneumonia, NORMAL as none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,7 @@ class Recalibration:
         version: of it; None for that of the old one with "+recalibrated" and a digest of what was fixed.
         balance_sources: let every source and label count equally in temperature and thresholds.
         cut_frame: cut empty frames off films, whether the old bundle does or not.
+        guard: leave out what the bundle's guard refuses, as it does when it scores.
         unseen: whether it is known that the network was not trained on the films.
         workers: threads that score; None for one per core.
     """
@@ -69,6 +78,7 @@ class Recalibration:
     version: str | None = None
     balance_sources: bool = False
     cut_frame: bool = False
+    guard: bool = True
     unseen: bool = False
     workers: int | None = None
 
@@ -79,7 +89,7 @@ class Recalibrated:
 
     Attributes:
         card: complete.
-        failures: films that were to fix the thresholds and could not be scored.
+        failures: films that were to fix the thresholds and could not be scored, or are none by the guard.
     """
 
     card: Card
@@ -106,8 +116,10 @@ def recalibrate_bundle(
         progress: told what is being done, how many films are done, and of how many.
 
     Raises:
-        UsageError: the bundle is in lower precision, or the new one would be called as it is.
-        DataError: too few films of either label, or nothing can be fitted to them.
+        UsageError: the bundle is in lower precision, or the new one would be called as it is, or by a name
+            that is none.
+        DataError: too few films of either label, or nothing can be fitted to them, or scores and labels
+            contradict each other.
     """
     old = bundle.card
     if old.lower_precision is not None:
@@ -116,35 +128,33 @@ def recalibrate_bundle(
             "the faster one of that"
         )
     name, version = wanted.name or old.name, wanted.version
-    if (name, version) == (old.name, old.version):
-        raise UsageError(f"{bundle.identity} is there already, and a threshold belongs to one version")
+    for word in (name, version or old.version):
+        if not _IDENTITY.fullmatch(word):
+            raise UsageError(f"{word!r} is no name or version: use letters, digits, '.', '_', '+' and '-'")
+    _check_new(bundle, name, version)
     prepare = old.prepare.model_copy(update={"cut_frame": old.prepare.cut_frame or wanted.cut_frame})
     draft = old.model_copy(update={"name": name, "prepare": prepare, "prepare_sha256": prepare.sha256()})
 
-    def score(films: FilmSet, card: Card) -> Scores:
+    def score(films: FilmSet, card: Card, *, guard: bool = False) -> Scores:
         place = Path(f"{card.name} (being recalibrated)")
-        predictor = Predictor(replace(bundle, card=card, directory=place), guard=False)
+        predictor = Predictor(replace(bundle, card=card, directory=place), guard=guard)
         count = len(films.films)
         told = None if progress is None else lambda done: progress(f"scoring {films.name}", done, count)
         return score_films(predictor, films.films, workers=wanted.workers, progress=told)
 
-    scores = score(fixed_on, draft)
-    for target, what in ((True, "with"), (False, "without")):
-        count = int((scores.targets == target).sum())
-        if count < FEWEST:
-            raise DataError(
-                f"{fixed_on.name}: {count} films {what} pneumonia could be scored, and at least {FEWEST} of "
-                "either kind are needed to fix a threshold: give more"
-            )
+    scores = score(fixed_on, draft, guard=wanted.guard)
+    _check_enough(fixed_on.name, scores)
     card, calibrated = fix_thresholds(
         draft, scores, split=fixed_on.name, balance_sources=wanted.balance_sources, fallback=old.temperature
     )
     evaluations = _figures(fixed_on, calibrated, card)
     for films in measured_on:
         evaluations += _figures(films, score(films, card), card)
+    version = version or f"{old.version.partition(_SUFFIX)[0]}{_SUFFIX}.{_digest(card)}"
+    _check_new(bundle, name, version)
     complete = card.model_copy(
         update={
-            "version": version or f"{old.version.partition(_SUFFIX)[0]}{_SUFFIX}.{_digest(card)}",
+            "version": version,
             "evaluations": tuple({each.split: each for each in evaluations}.values()),
             "limitations": (
                 *(
@@ -152,12 +162,41 @@ def recalibrate_bundle(
                     for text in old.limitations
                     if not text.startswith(_NETWORK_OF)
                 ),
-                *_said_of(bundle, scores, fixed_on.name, wanted),
+                *_said_of(bundle, scores, fixed_on, wanted),
             ),
             "created": datetime.now(UTC).date().isoformat(),
         }
     )
     return Recalibrated(Card.model_validate(complete.model_dump()), scores.failures)
+
+
+def _check_new(bundle: Bundle, name: str, version: str | None) -> None:
+    if (name, version) == (bundle.card.name, bundle.card.version):
+        raise UsageError(f"{bundle.identity} is there already, and a threshold belongs to one version")
+
+
+def _check_enough(name: str, scores: Scores) -> None:
+    """Refuse films that cannot fix a threshold, and labels that contradict the scores.
+
+    Raises:
+        DataError: what is wrong with them.
+    """
+    for target, what in ((True, "with"), (False, "without")):
+        these = scores.targets == target
+        # Equal pixels give equal bits: a film copied under another name is no further film.
+        count = min(np.unique(scores.logits[these]).size, np.unique(scores.patients[these]).size)
+        if count < FEWEST:
+            refused = f"; {len(scores.failures)} could not be scored" if scores.failures else ""
+            raise DataError(
+                f"{name}: there are films of {count} patients {what} pneumonia{refused}, no film counted "
+                f"twice, and at least {FEWEST} of either kind are needed to fix a threshold: give more"
+            )
+    reached = auc(scores.targets, scores.logits)
+    if reached < 0.5:
+        raise DataError(
+            f"{name}: the network gives films without pneumonia more than those with it (AUC {reached:.3f}): "
+            "see whether the labels were exchanged; no threshold would help"
+        )
 
 
 def _figures(films: FilmSet, scores: Scores, card: Card) -> list[Evaluation]:
@@ -167,18 +206,21 @@ def _figures(films: FilmSet, scores: Scores, card: Card) -> list[Evaluation]:
 
 
 def _digest(card: Card) -> str:
-    """Eight hexadecimal digits of temperature and thresholds: those of two places have two versions."""
-    fixed = [card.temperature, *(point.threshold for _, point in sorted(card.operating_points.items()))]
+    """Eight hexadecimal digits of what changes a finding: bundles of two places have two versions."""
+    thresholds = [point.threshold for _, point in sorted(card.operating_points.items())]
+    fixed = [card.temperature, *thresholds, card.prepare_sha256]
     return hashlib.sha256(repr(fixed).encode()).hexdigest()[:8]
 
 
-def _said_of(bundle: Bundle, scores: Scores, name: str, wanted: Recalibration) -> list[str]:
+def _said_of(bundle: Bundle, scores: Scores, films: FilmSet, wanted: Recalibration) -> list[str]:
     """Sentences for the card."""
     patients = len(set(scores.patients.tolist()))
     said = (
         f"{_NETWORK_OF}{bundle.identity}. Temperature and thresholds were fixed anew, on "
-        f"{len(scores):,} films of {patients:,} patients ({name})"
+        f"{len(scores):,} films of {patients:,} patients ({films.name}; {films.labels})"
     )
+    if scores.failures:
+        said += f"; {len(scores.failures):,} more could not be scored"
     if not wanted.unseen:
         said += "; whether the network was trained on such films was not checked"
     sentences = [f"{said}."]

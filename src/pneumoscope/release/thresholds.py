@@ -31,8 +31,8 @@ def fix_thresholds(
         scores: of the bundle's network, of films that it was not trained on.
         split: what to call these films on the card.
         balance_sources: let every source and label count equally.
-        fallback: temperature where the films part without error, or say nothing, so that none fits them; None
-            for the bound of what is looked for.
+        fallback: temperature where none within `TEMPERATURE_BOUNDS` fits, as on films that part without error
+            at a logit of 0, or that say nothing; None for the bound.
 
     Returns:
         card: with the new ones.

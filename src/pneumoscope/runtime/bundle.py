@@ -1,6 +1,7 @@
 """A bundle: the card, the guard and the network in files that have been verified. Nothing is unpickled."""
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -27,6 +28,7 @@ __all__ = [
     "DEFAULT_BUNDLE",
     "GUARD_FILE",
     "Bundle",
+    "check_place",
     "find_bundle",
     "open_bundle",
     "shipped_bundles",
@@ -84,6 +86,22 @@ def understand(files: BundleFiles) -> Bundle:
     return Bundle(card, directory, files.sha256, contents["model.onnx"], guard)
 
 
+def check_place(directory: str | Path) -> None:
+    """Refuse a folder that a bundle cannot be written to, before the work that it takes.
+
+    Raises:
+        BundleError: it cannot be made, or holds something else than a bundle.
+    """
+    directory = Path(directory)
+    there = next(place for place in (directory, *directory.parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "may not be written to" if there.is_dir() else "is no folder"
+        raise BundleError(f"{directory} cannot be made: {there} {what}; name another")
+    for path in sorted(directory.iterdir()) if there == directory else ():
+        if path.name not in (*BUNDLE_FILES, GUARD_FILE, SUMS_FILE):
+            raise BundleError(f"{path} is no part of a bundle: write into an empty folder")
+
+
 def write_bundle(
     directory: str | Path, onnx: bytes, card: Card, readme: str, guard: Guard | None = None
 ) -> None:
@@ -97,14 +115,15 @@ def write_bundle(
         guard: tells what is no frontal chest film; None makes a bundle without one.
 
     Raises:
-        BundleError: the directory holds something else than a bundle, or the card contradicts itself.
+        BundleError: as `check_place`, or the card contradicts itself.
     """
     directory = Path(directory)
     _check_card(directory / "card.json", card)
-    directory.mkdir(parents=True, exist_ok=True)
-    for path in sorted(directory.iterdir()):
-        if path.name not in (*BUNDLE_FILES, GUARD_FILE, SUMS_FILE):
-            raise BundleError(f"{path} is no part of a bundle: write into an empty folder")
+    check_place(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(f"{directory} cannot be made ({error.strerror}): name another") from error
     contents = {
         "README.md": readme.encode(),
         "card.json": (card.model_dump_json(indent=2) + "\n").encode(),

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscope.errors import FilmError, UsageError
-from pneumoscope.image.frame import framed_film
-from pneumoscope.image.prepare import PrepareParameters, prepare
+from pneumoscope.image.frame import filled_share
+from pneumoscope.image.prepare import PrepareParameters, film_inside, prepare
 from pneumoscope.image.read import FilmSource, read
 from pneumoscope.runtime.bundle import Bundle
 from pneumoscope.runtime.card import OperatingPoint
@@ -106,10 +106,14 @@ class Predictor:
         Raises:
             RejectedFilmError: it is blank, or the guard refuses it.
         """
-        if self.guard is not None and (notes := self.guard.check(radiograph)):
+        parameters = self.bundle.card.prepare
+        inside = film_inside(radiograph, parameters)
+        film = radiograph.part(*inside)
+        notes = () if self.guard is None else self.guard.check(film)
+        notes = (*notes, *_notes_of_frame(film, parameters))
+        if notes:
             radiograph = replace(radiograph, warnings=(*radiograph.warnings, *notes))
-        radiograph = _with_note_of_frame(radiograph, self.bundle.card.prepare)
-        plate, geometry = prepare(radiograph, self.bundle.card.prepare)
+        plate, geometry = prepare(radiograph, parameters, inside=inside)
         logit, cam = self.infer(plate)
         if not math.isfinite(logit):
             raise FilmError(
@@ -178,19 +182,16 @@ def _point(bundle: Bundle, name: str) -> OperatingPoint:
     return points[name]
 
 
-def _with_note_of_frame(film: "Radiograph", parameters: PrepareParameters) -> "Radiograph":
-    """Says so where a bundle that does not cut a frame off is given a film in a wide one."""
-    if parameters.cut_frame:
-        return film
-    _, _, height, width = framed_film(film.pixels)
-    share = height * width / film.pixels.size
+def _notes_of_frame(film: "Radiograph", parameters: PrepareParameters) -> tuple[str, ...]:
+    """Says so where a wide frame is left: the bundle cuts none off, or this one holds more than one grey."""
+    share = filled_share(film.pixels)
     if share >= _FRAMED:
-        return film
-    note = (
-        f"the film fills only {share:.0%} of the picture: crop the empty frame away, for it changes the "
-        "probability"
+        return ()
+    why = ", in which there is grain or writing," if parameters.cut_frame else ""
+    return (
+        f"the film fills only {share:.0%} of the picture: crop the empty frame{why} away, for it changes the "
+        "probability",
     )
-    return replace(film, warnings=(*film.warnings, note))
 
 
 def _sigmoid(value: float) -> float:

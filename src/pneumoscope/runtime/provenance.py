@@ -94,7 +94,7 @@ class TrainingRun(_Record):
         seconds: of training and validation.
         device: "cpu" or "cuda".
         hardware: what that was.
-        precision: that it computed in: "bf16" or "fp32".
+        precision: that it computed in: "bf16" or "fp32"; both, where a run went on on another machine.
         processes: that shared the work.
         torch: version of the library.
         selected_epoch: whose weights were kept, counted from 0.

@@ -26,7 +26,10 @@ def precision_on(device: torch.device, wanted: Precision) -> Precision:
     'fp32'
     """
     if wanted == "bf16" and device.type == "cpu":
-        known = torch.cpu.get_capabilities()
+        ask = getattr(torch.cpu, "get_capabilities", None)
+        if ask is None:  # an older torch, which cannot tell
+            return wanted
+        known = ask()
         return "bf16" if any(known.get(name) for name in _BFLOAT16) else "fp32"
     return wanted
 

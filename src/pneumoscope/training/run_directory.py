@@ -31,6 +31,16 @@ def _hardware(device: torch.device) -> str:
     return f"{platform.machine()} CPU with {os.cpu_count()} cores"
 
 
+def _precision(state: Mapping[str, Any] | None, recipe: Recipe, device: torch.device) -> str:
+    """What a run computes in, after what it computed in on another machine."""
+    now = precision_on(device, recipe.precision)
+    if state is None:
+        return now
+    before = str(state.get("precision", now))
+    ended = int(state["progress"]["epoch"]) >= sum(stage.epochs for stage in recipe.stages)
+    return before if ended or before.endswith(now) else f"{before}, then {now}"
+
+
 class RunDirectory:
     """Writes recipe.json, weights.safetensors, state.pt, log.jsonl and run.json; rank 0 alone does.
 
@@ -73,7 +83,6 @@ class RunDirectory:
             "torch": torch.__version__,
             "device": processes.device.type,
             "hardware": _hardware(processes.device),
-            "precision": precision_on(processes.device, recipe.precision),
             "processes": processes.count,
             "started_from": None if start is None else start.facts(),
             "taught_by": [teacher.facts() for teacher in teachers],
@@ -81,6 +90,7 @@ class RunDirectory:
         self._recipe = recipe.model_dump(mode="json")
         self._check(resume=resume)
         self.state = checkpoint.load_state(path) if resume else None
+        self._facts["precision"] = _precision(self.state, recipe, processes.device)
 
     def begin(self, processes: Processes) -> None:
         """Make the directory and what lies in it from the start; not before all else is known to fit.
@@ -150,6 +160,7 @@ class RunDirectory:
                     **run.put_down(),
                     "log_bytes": self._journal.size,
                     "manifest_sha256": self._facts["manifest_sha256"],
+                    "precision": self._facts["precision"],
                     "started_from": self._facts["started_from"],
                     "taught_by": self._facts["taught_by"],
                 },
