@@ -80,7 +80,7 @@ def filled_share(pixels: Pixels) -> float:
             return 1.0
         if inside.shape == before:
             break
-    return inside.size / whole.size if _is_film(inside, greys, even) else 1.0
+    return inside.size / whole.size if greys and _is_film(inside, greys, even) else 1.0
 
 
 def _soiled_depth(lines: Pixels, even: float, greys: set[int]) -> int:
@@ -88,8 +88,15 @@ def _soiled_depth(lines: Pixels, even: float, greys: set[int]) -> int:
     if len(lines) == 0 or lines.shape[1] == 0:
         return 0
     grey = int(np.median(lines[0]))
-    frame = (np.abs(lines.astype(np.int64) - grey) <= even).mean(axis=1) >= _MOST_OF_LINE
-    depth = len(lines) if frame.all() else int(frame.argmin())
+    for first in range(0, len(lines), _LINES):
+        block = lines[first : first + _LINES]
+        near = (block >= grey - even) & (block <= grey + even)
+        frame = np.count_nonzero(near, axis=1) >= _MOST_OF_LINE * lines.shape[1]
+        if not frame.all():
+            depth = first + int(frame.argmin())
+            break
+    else:
+        depth = len(lines)
     if depth:
         greys.add(grey)
     return depth
