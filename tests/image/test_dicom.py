@@ -12,6 +12,9 @@ from pydicom.sequence import Sequence
 
 from generated import chest_like
 from image.made_dicom import LOSSLESS, LOSSY, UNCOMPRESSED, dataset, dicom_bytes
+from image.made_images import bits16
+from pneumoscope.errors import UnreadableFilmError
+from pneumoscope.image.decoding import DICOM_WARNING
 from pneumoscope.image.read import read
 
 FILM = chest_like(5, height=70, width=67)
@@ -259,3 +262,19 @@ def test_the_sample_has_dark_lungs_and_a_bright_spine():
     left_apex, right_apex = film[450:650, 450:600].mean(), film[450:650, 1200:1350].mean()
     spine, abdomen = film[450:1600, 880:940].mean(), film[1600:1800, 300:600].mean()
     assert max(left_apex, right_apex) + 0.2 < min(spine, abdomen)
+
+
+@pytest.mark.parametrize(("more", "told"), [(0, None), (500, "note"), (1.0, "refused"), (2.5, "refused")])
+@pytest.mark.parametrize("pixels", [FILM, bits16(FILM)], ids=["8 bits", "16 bits"])
+def test_more_pixel_data_than_the_header_declares_are_not_passed_over(pixels, more, told):
+    film = dataset(pixels)
+    extra = more if isinstance(more, int) else int(more * pixels.nbytes)
+    film.PixelData += b"\x07" * (extra + extra % 2)
+    data = dicom_bytes(film)
+    if told == "refused":
+        with pytest.raises(UnreadableFilmError, match="of another type, or of several images"):
+            read(data)
+    else:
+        film = read(data)
+        assert (DICOM_WARNING in film.warnings) == (told == "note")
+        assert np.array_equal(film.pixels, pixels)

@@ -64,12 +64,12 @@ def stored_words(film: Dataset, syntax: uid.UID, notes: list[str]) -> Pixels:
         (Rows, Columns) uint8 or uint16 by Bits Allocated: words with any sign bit as just another bit.
 
     Raises:
-        StructureError: fewer pixels than declared, a compressed frame that contradicts the header, or a
-            transfer syntax that is not supported.
+        StructureError: fewer pixels than declared, or twice as many, a compressed frame that contradicts the
+            header, or a transfer syntax that is not supported.
         DECODER_ERRORS: as the decoder raises them.
     """
     if syntax in UNCOMPRESSED:
-        words = _uncompressed(film, syntax)
+        words = _uncompressed(film, syntax, notes)
     elif syntax == uid.RLELossless:
         with noted_warnings(notes, DICOM_WARNING):
             words, _ = get_decoder(syntax).as_array(film, index=0, raw=True)
@@ -88,13 +88,19 @@ def stored_words(film: Dataset, syntax: uid.UID, notes: list[str]) -> Pixels:
     return words.astype(np.uint16, copy=False)
 
 
-def _uncompressed(film: Dataset, syntax: uid.UID) -> Integers:
+def _uncompressed(film: Dataset, syntax: uid.UID, notes: list[str]) -> Integers:
     count = film.Rows * film.Columns
     data, itemsize = film.PixelData, film.BitsAllocated // 8
-    if len(data) < count * itemsize:
+    declared = count * itemsize
+    if len(data) < declared:
+        raise StructureError(f"its pixel data are cut short: {len(data):,} of {declared:,} bytes are there")
+    if len(data) >= 2 * declared:
         raise StructureError(
-            f"its pixel data are cut short: {len(data):,} of {count * itemsize:,} bytes are there"
+            f"its pixel data have {len(data):,} bytes where its header declares {declared:,}: they are of "
+            "another type, or of several images"
         )
+    if len(data) > declared + declared % 2:  # one byte makes the length even
+        notes.append(DICOM_WARNING)
     if itemsize == 2:
         return np.frombuffer(data, ">u2" if syntax == uid.ExplicitVRBigEndian else "<u2", count=count)
     if syntax == uid.ExplicitVRBigEndian and film["PixelData"].VR == "OW":  # pairs of bytes are swapped
