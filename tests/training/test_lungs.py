@@ -21,6 +21,7 @@ def films(tmp_path_factory):
     return lung_films(make_cut_pool(root), root, cut_source=CUT, whole_source=WHOLE)
 
 
+@pytest.mark.timeout(900)  # a step takes seconds on one core without bfloat16
 def test_it_learns_and_the_file_finds_what_it_learnt(films, tmp_path):
     losses = []
     network = train_lung_network(*films, steps=25, observer=lambda *told: losses.append(told[-1]))
