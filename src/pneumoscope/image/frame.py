@@ -16,7 +16,7 @@ _FILM_INSIDE = 0.65
 _LINES = 32  # looked at together
 _SAMPLED_SIDE = 320  # pixels a side, about, of which greys are counted
 # Of a line at the edge, and how far from its grey they may lie. Of 1,018 whole films of five sources one has
-# less than 0.73 of its area left, and that one lies in a frame.
+# less than 0.73 of its area left, and that one lies in a frame (counted by a script that is not kept).
 _MOST_OF_LINE, _NEARLY_EVEN = 0.9, 0.04
 _RINGS = 32  # frames within frames
 
