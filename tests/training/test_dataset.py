@@ -57,6 +57,27 @@ def test_sources_and_labels_choose_rows(made):
     assert select_films(rows, "train", DataChoice(targets={"NORMAL": 1})).targets.tolist() == [1] * 6
 
 
+def test_a_fold_is_left_out_of_training_with_all_films_of_its_patients(made):
+    _, rows, _ = made
+    rows = [replace(row, patient=f"made:{number // 2}") for number, row in enumerate(rows)]
+    by_fold = [
+        trained_rows(rows, DataChoice(left_out_fold={"of": 2, "number": number})) for number in range(2)
+    ]
+    training = {row.path for row in rows if row.split == "train"}
+    left_out = [training - {row.path for row in kept} for kept in by_fold]
+    assert all(left_out)
+    assert sorted(path for paths in left_out for path in paths) == sorted(training)  # each in one fold
+    for kept in by_fold:
+        assert {row.path for row in kept if row.split == "validation"} == {
+            row.path for row in rows
+        } - training
+    for paths in left_out:
+        patients = {row.patient for row in rows if row.path in paths}
+        assert {row.path for row in rows if row.patient in patients and row.split == "train"} == paths
+    films = select_films(rows, "train", DataChoice(), folds=2)
+    assert [row.path in left_out[fold] for row, fold in zip(rows, films.folds, strict=False)] == [True] * 12
+
+
 def test_masks_know_who_was_looked_at(made):
     _, rows, cache = made
     films = select_films(rows, "validation", DataChoice())  # films 12 to 17; 16 and 17 were not looked at

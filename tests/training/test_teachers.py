@@ -7,6 +7,7 @@ import torch
 from pneumoscope.errors import DataError, UsageError
 from pneumoscope.models import build_model, save_weights
 from pneumoscope.training import checkpoint
+from pneumoscope.training.folds import Fold
 from pneumoscope.training.kept_network import kept_network
 from pneumoscope.training.losses import taught_map_loss
 from pneumoscope.training.start import open_start
@@ -55,6 +56,67 @@ def test_a_student_learns_from_its_teacher_even_what_the_labels_deny(ground, tau
     assert summary["taught_by"][0]["weights_sha256"] == open_start(denying).weights_sha256
     assert _last_auc(taught / "able") > 0.7
     assert _last_auc(tmp_path / "student") < 0.3
+
+
+def test_teachers_that_left_folds_out_judge_those_alone():
+    torch.manual_seed(0)
+    networks = [build_model("simple_cnn").eval() for _ in range(3)]
+    films, folds = torch.rand(4, 1, 64, 64), torch.tensor([1, 0, 1, 1])
+    logits = [network(films) for network in networks]
+    apart = Teachers(networks[:2], [Fold(of=2, number=0), Fold(of=2, number=1)]).judge(films, folds)
+    expected = torch.stack([logits[1][0], logits[0][1], logits[1][2], logits[1][3]])
+    torch.testing.assert_close(apart.finding, expected.sigmoid())
+    with_one_of_all = Teachers(networks, [Fold(of=2, number=0), Fold(of=2, number=1), None])
+    torch.testing.assert_close(
+        with_one_of_all.judge(films, folds).finding, ((expected + logits[2]) / 2).sigmoid()
+    )
+    _, own = networks[1].forward_with_map(films[2:])
+    torch.testing.assert_close(apart.warm[2:], own.sigmoid())
+
+
+def test_a_student_hears_of_each_film_only_those_who_did_not_train_on_it(ground, tmp_path):
+    for number in range(2):
+        recipe = make_recipe(
+            name=f"fold-{number}",
+            stages=SHORT,
+            loss=MAPPED,
+            data={"left_out_fold": {"of": 2, "number": number}},
+        )
+        ground.train(recipe, tmp_path / f"fold-{number}")
+    teachers = [tmp_path / "fold-0", tmp_path / "fold-1"]
+    student = make_recipe(stages=SHORT, loss={"teacher_share": 1.0, "map_weight": 0.1})
+    heard = ground.train(student, tmp_path / "student", teachers=teachers)
+    assert [told["recipe"] for told in heard["taught_by"]] == ["fold-0", "fold-1"]
+    # Where one network takes the place of both, it judges all films, and another student comes of it.
+    for fold in (0, 1):
+        impostor = tmp_path / f"impostor-{fold}"
+        shutil.copytree(tmp_path / f"fold-{fold}", impostor)
+        save_weights(kept_network(tmp_path / "fold-0")[1], impostor / checkpoint.WEIGHTS)
+    one = ground.train(
+        student, tmp_path / "of-one", teachers=[tmp_path / "impostor-0", tmp_path / "impostor-1"]
+    )
+    assert one["selected_metric"] is not None
+    assert open_start(tmp_path / "of-one").weights_sha256 != open_start(tmp_path / "student").weights_sha256
+
+
+@pytest.mark.parametrize(
+    ("folds", "change", "message"),
+    [
+        ([(2, 0)], {}, r"left out the folds 0 of 2: each fold"),
+        ([(2, 0), (2, 1), (3, 2)], {}, r"0 of 2, 1 of 2, 2 of 3: each fold of one deal"),
+        ([(2, 0), (2, 1)], {"mixup_alpha": 0.2}, r"mixup_alpha mixes films of two patients"),
+    ],
+)
+def test_folds_without_a_judge_are_refused(taught, tmp_path, folds, change, message):
+    directories = []
+    for of, number in folds:
+        directories.append(tmp_path / f"{number}-of-{of}")
+        shutil.copytree(taught / "able", directories[-1])
+        recipe = json.loads((directories[-1] / checkpoint.RECIPE).read_text())
+        recipe["data"]["left_out_fold"] = {"of": of, "number": number}
+        (directories[-1] / checkpoint.RECIPE).write_text(json.dumps(recipe))
+    with pytest.raises(UsageError, match=message):
+        open_teachers(directories, make_recipe(loss={"teacher_share": 0.5, **change}))
 
 
 def _last_auc(run):

@@ -41,7 +41,8 @@ def _used(rows: Iterable[ManifestRow], data: DataChoice, split: str) -> dict[str
     by_source: dict[str, list[ManifestRow]] = defaultdict(list)
     for row in rows:
         chosen = data.sources is None or row.source in data.sources
-        if row.split == split and row.label in data.targets and chosen:
+        held_out = split == "train" and data.left_out_fold is not None and data.left_out_fold.holds(row)
+        if row.split == split and row.label in data.targets and chosen and not held_out:
             by_source[row.source].append(row)
     return dict(sorted(by_source.items()))
 

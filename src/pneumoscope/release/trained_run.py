@@ -15,6 +15,7 @@ from pneumoscope.models import Ensemble, PooledClassifier
 from pneumoscope.release.provenance import training_run
 from pneumoscope.runtime.provenance import TrainingRun
 from pneumoscope.training import checkpoint
+from pneumoscope.training.folds import Fold
 from pneumoscope.training.kept_network import kept_network, read_record
 from pneumoscope.training.recipe import DataChoice
 
@@ -137,7 +138,9 @@ def join_runs(
         else Ensemble([run.model for run in runs]).eval(),
         architecture=first.architecture if average_weights else "ensemble",
         prepare=first.prepare,
-        data=first.data.model_copy(update={"sources": _all_sources(runs)}),
+        data=first.data.model_copy(
+            update={"sources": _all_sources(runs), "left_out_fold": _left_out_by_all(runs)}
+        ),
         recipe={kind: [run.recipe for run in runs]},
         name=kind,
         manifest_sha256=first.manifest_sha256,
@@ -153,6 +156,12 @@ def _all_sources(runs: Sequence[TrainedRun]) -> tuple[str, ...] | None:
     if None in several:
         return None
     return tuple(dict.fromkeys(source for sources in several for source in sources or ()))
+
+
+def _left_out_by_all(runs: Sequence[TrainedRun]) -> Fold | None:
+    """The patients that none of the runs was trained on; None where another run learnt from them."""
+    folds = {run.data.left_out_fold for run in runs}
+    return folds.pop() if len(folds) == 1 else None
 
 
 def _origins(runs: Sequence[TrainedRun]) -> list[str]:

@@ -43,6 +43,7 @@ class Batch:
         masks: (B, S, S) float32 in [0, 1], or None where the map is not trained.
         annotated: (B,) float32 in [0, 1], or None.
         outside: (B, S, S) float32 in [0, 1], 0 in and around the lungs, or None where it is not wanted.
+        folds: (B,) int64 on the CPU, or None where it is not wanted.
     """
 
     inputs: Tensor
@@ -50,6 +51,7 @@ class Batch:
     masks: Tensor | None
     annotated: Tensor | None
     outside: Tensor | None = None
+    folds: Tensor | None = None
 
     def to(self, device: torch.device, memory_format: torch.memory_format) -> "Batch":
         """The same batch on a device; `inputs` in a memory format."""
@@ -59,6 +61,7 @@ class Batch:
             None if self.masks is None else self.masks.to(device, non_blocking=True),
             None if self.annotated is None else self.annotated.to(device, non_blocking=True),
             None if self.outside is None else self.outside.to(device, non_blocking=True),
+            self.folds,
         )
 
 
@@ -134,7 +137,7 @@ class BatchMaker:
         draws = Draws([torch.Generator().manual_seed(seed) for seed in seeds], self._device)
         plates, targets = draws.on_device(self._plates.plates(indices)), self._plates.targets(indices)
         masks, annotated = self._plates.masks(indices) or (None, None)
-        lungs = self._plates.lungs(indices, self._device)
+        lungs, folds = self._plates.lungs(indices, self._device), self._plates.folds(indices)
         if masks is not None:
             masks = draws.on_device(masks)
         if recipe.data.lungless_share > 0:
@@ -156,9 +159,9 @@ class BatchMaker:
         if told:
             assert masks is not None
             # What a cell holds of lung must not be cold: only cells wholly outside count.
-            return Batch(inputs, targets, masks[:, 0], annotated, (masks[:, 1] > _WHOLLY).float())
+            return Batch(inputs, targets, masks[:, 0], annotated, (masks[:, 1] > _WHOLLY).float(), folds)
         if recipe.loss.mixup_alpha == 0:
-            return Batch(inputs, targets, masks, annotated)
+            return Batch(inputs, targets, masks, annotated, folds=folds)
         partner, weight = self._pairs(draws, len(indices), step, first)
         return Batch(
             mix_pairs(inputs, partner, weight),

@@ -15,6 +15,7 @@ from pneumoscope.errors import DataError
 from pneumoscope.image.frame import Box as FilmBox
 from pneumoscope.image.prepare import PrepareParameters, normalise, plate_geometry
 from pneumoscope.training.draws import CPU
+from pneumoscope.training.folds import fold_of
 from pneumoscope.training.recipe import DataChoice
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Films:
         boxes: (x, y, width, height) in fractions of the film; None where no radiologist drew boxes, an empty
             tuple where one looked and found nothing.
         views: of N films, empty where unknown.
+        folds: (N,) int64, the fold of each film's patient; None where nobody asks.
     """
 
     sha256: tuple[str, ...]
@@ -47,6 +49,7 @@ class Films:
     shapes: tuple[tuple[int, int], ...]
     boxes: tuple[tuple[Box, ...] | None, ...]
     views: tuple[str, ...]
+    folds: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.sha256)
@@ -55,17 +58,23 @@ class Films:
 def trained_rows(rows: Iterable["ManifestRow"], data: DataChoice) -> list["ManifestRow"]:
     """Rows that a recipe trains or validates on, in the manifest's order: what the caches must hold."""
     sources = None if data.sources is None else set(data.sources)
+    fold = data.left_out_fold
     return [
         row
         for row in rows
-        if row.split in ("train", "validation")
-        and row.label in data.targets
+        if row.label in data.targets
         and (sources is None or row.source in sources)
+        and (row.split == "validation" or (row.split == "train" and not (fold and fold.holds(row))))
     ]
 
 
 def select_films(
-    rows: Iterable["ManifestRow"], split: str, data: DataChoice, *, boxed_negatives: bool = False
+    rows: Iterable["ManifestRow"],
+    split: str,
+    data: DataChoice,
+    *,
+    boxed_negatives: bool = False,
+    folds: int | None = None,
 ) -> Films:
     """The films of one split that a recipe uses.
 
@@ -74,6 +83,7 @@ def select_films(
         split: "train" or "validation".
         data: sources and targets.
         boxed_negatives: films of target 0 without boxes count as looked at and empty.
+        folds: into how many parts the patients are dealt; None where nobody asks.
     """
     chosen = [row for row in trained_rows(rows, data) if row.split == split]
     targets = [data.targets[str(row.label)] for row in chosen]
@@ -89,6 +99,7 @@ def select_films(
         shapes=tuple((row.height or 0, row.width or 0) for row in chosen),
         boxes=tuple(boxes),
         views=tuple(row.view or "" for row in chosen),
+        folds=None if folds is None else np.array([fold_of(row, folds) for row in chosen], dtype=np.int64),
     )
 
 
@@ -179,6 +190,10 @@ class Plates:
             for top, bottom, left, right in self._rectangles[index]:
                 mask[top:bottom, left:right] = 255
         return masks, torch.from_numpy(self._annotated[indices])
+
+    def folds(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor | None:
+        """(B,) int64 on the CPU, the folds of some films' patients; None where nobody asks."""
+        return None if self.films.folds is None else torch.from_numpy(self.films.folds[indices])
 
     def lungs(self, indices: Sequence[int] | NDArray[np.int64], device: torch.device = CPU) -> Tensor | None:
         """(B, S, S) uint8 on a device, 255 in the lungs and around them; None where it is not wanted."""

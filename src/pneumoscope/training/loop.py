@@ -77,7 +77,13 @@ def train(
     """
     assert (teachers is not None) == (recipe.loss.teacher_share > 0), "a share and teachers come together"
     check_batch_size(recipe.batch_size, processes.count)
-    films = select_films(rows, "train", recipe.data, boxed_negatives=recipe.loss.map_negative)
+    films = select_films(
+        rows,
+        "train",
+        recipe.data,
+        boxed_negatives=recipe.loss.map_negative,
+        folds=None if teachers is None else teachers.folds,
+    )
     held_out = select_films(rows, "validation", recipe.data)
     drawn = len(films) if recipe.data.epoch_films is None else recipe.data.epoch_films
     if len(films) == 0 or drawn < recipe.batch_size:
@@ -197,7 +203,7 @@ def _train_epoch(
             fast = FastDepthwise() if device.type == "cpu" else nullcontext()
             with autocast(device, recipe.precision), fast:
                 logit, cam = network(batch.inputs)
-                judged = None if teachers is None else teachers.judge(batch.inputs)
+                judged = None if teachers is None else teachers.judge(batch.inputs, batch.folds)
             classification, mapped = _losses(recipe.loss, logit, cam, batch, judged)
             run.optimiser.zero_grad()
             (classification + recipe.loss.map_weight * mapped).backward()  # type: ignore[no-untyped-call]

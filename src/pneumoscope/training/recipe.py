@@ -15,6 +15,7 @@ from pneumoscope.errors import RecipeError
 from pneumoscope.image.prepare import PrepareParameters
 from pneumoscope.training.arithmetic import Precision
 from pneumoscope.training.augment import AugmentParameters
+from pneumoscope.training.folds import Fold
 from pneumoscope.training.sampling import Balance
 
 __all__ = [
@@ -58,6 +59,8 @@ class DataChoice(_Section):
         lungless_share: of the films drawn, whose lungs are painted over in one grey or a smooth course of
             greys, and whose target and map become those of a film without pneumonia: what lies outside the
             lungs is no evidence, nor is their outline.
+        left_out_fold: part of the training patients that is not trained on, so that the network may judge
+            their films for another one that learns from it (`--teacher`); None for none.
     """
 
     sources: tuple[str, ...] | None = None
@@ -66,6 +69,7 @@ class DataChoice(_Section):
     source_weights: dict[str, float] | None = None
     epoch_films: int | None = Field(default=None, ge=1)
     lungless_share: float = Field(default=0.0, ge=0, le=0.5)
+    left_out_fold: Fold | None = None
 
     @model_validator(mode="after")
     def _shares_agree(self) -> Self:
