@@ -15,19 +15,11 @@ BENCHMARKS ?= near_duplicates end_to_end serving loader
 
 POOL := runs/pool/manifest.parquet
 VIEWED := runs/viewed/manifest.parquet
-# Whole and cut films, transplants of which either view has as many, and drawn opacities; for the last epochs also
-# transplants whose two lungs come from two films.
-TRAINING_FILMS = --manifest $(VIEWED) --root $(DATA) \
-	--manifest runs/level-adults/manifest.parquet --root runs/level-adults \
-	--manifest runs/level-portable/manifest.parquet --root runs/level-portable \
-	--manifest runs/transplants-children/manifest.parquet --root runs/transplants-children \
-	--manifest runs/opacities/manifest.parquet --root runs/opacities
-LAST_FILMS = $(TRAINING_FILMS) \
-	--manifest runs/halves-adults/manifest.parquet --root runs/halves-adults \
-	--manifest runs/halves-portable/manifest.parquet --root runs/halves-portable
+# Whole and cut films, transplants of which either view has as many, also such whose two lungs come from two films, and drawn
+# opacities.
+MADE := level-adults level-portable transplants-children opacities halves-adults halves-portable
+LAST_FILMS = --manifest $(VIEWED) --root $(DATA) $(foreach made,$(MADE),--manifest runs/$(made)/manifest.parquet --root runs/$(made))
 
-TEACHER := runs/pneumoscope-teacher
-TAUGHT := runs/pneumoscope-taught
 LAST := runs/pneumoscope-lite0-last
 CALIBRATED := kermany kermany-original covid19-radiography
 
@@ -78,31 +70,14 @@ bench: $(VENV)/installed $(DEMO_VENV)/installed ## Run the benchmarks that need 
 
 bundle: $(VENV)/installed ## Make the shipped bundle in runs/bundle from the data sets under DATA=DIR
 	@test -d "$(DATA)" || { echo "name the folder of the data sets: make bundle DATA=DIR" >&2; exit 2; }
-	$(VENV)/bin/pneumoscope data build --root $(DATA) --out runs/pool
-	$(VENV)/bin/pneumoscope data views --manifest $(POOL) --root $(DATA) --out runs/viewed
-	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/transplants-children \
-		--donor kermany --host kermany
-	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/level-adults \
-		--donor rsna-lungs --donor covid19-radiography --most 3000 --level-views
-	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/level-portable \
-		--donor rsna-lungs --donor covid19-radiography --host-label PNEUMONIA --most 2000 --level-views
-	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/halves-adults \
-		--donor rsna-lungs --most 3000 --level-views --two-donors
-	$(VENV)/bin/pneumoscope data transplant --manifest $(VIEWED) --root $(DATA) --out runs/halves-portable \
-		--donor rsna-lungs --host-label PNEUMONIA --most 2000 --level-views --two-donors
-	$(VENV)/bin/pneumoscope data opacities --manifest $(VIEWED) --root $(DATA) --out runs/opacities --most 1300
-	$(VENV)/bin/pneumoscope train recipes/pneumoscope-teacher.yaml $(TRAINING_FILMS) --out $(TEACHER) --resume
-	$(VENV)/bin/pneumoscope train recipes/pneumoscope-taught.yaml --teacher $(TEACHER) $(TRAINING_FILMS) \
-		--out $(TAUGHT) --resume
-	$(VENV)/bin/pneumoscope train recipes/pneumoscope-lite0-last.yaml --start-from $(TAUGHT) --teacher $(TEACHER) \
-		$(LAST_FILMS) --out $(LAST) --resume
+	@mkdir -p runs
+	# Films, teachers and trainings, one after the other, as docs/results.yaml names them; what is there already is not made again.
+	$(VENV)/bin/pneumoscope results --films $(DATA) --commands --entry $(notdir $(LAST)) > runs/bundle.sh
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh -ex runs/bundle.sh
 	$(VENV)/bin/pneumoscope data guard --manifest $(POOL) --root $(DATA) --not-films $(DATA)/not-chest-xray \
 		--out runs/guard.json
 	$(VENV)/bin/pneumoscope export $(LAST) $(LAST_FILMS) $(addprefix --calibrate-source ,$(CALIBRATED)) \
-		--out runs/exported --guard runs/guard.json --name pneumoscope-lite0 --version 0.7.0
-	$(VENV)/bin/pneumoscope recalibrate runs/exported $(LAST_FILMS) --split validation \
-		$(addprefix --source ,$(CALIBRATED)) --negative NORMAL --negative OTHER --cut-frame --no-guard \
-		--out runs/bundle --version 0.7.1 \
+		--out runs/bundle --guard runs/guard.json --name pneumoscope-lite0 --version 0.8.0 \
 		$(addprefix --evaluate ,$(addsuffix :test,kermany covid19-radiography rsna-lungs nih-chestxray14 all))
 
 results: $(VENV)/installed ## Write docs/results.md, after training and measuring what runs/ lacks (DATA=DIR)

@@ -38,6 +38,15 @@ def test_every_source_is_listed_with_its_licence():
     assert clinic["licence"] == "not declared"
 
 
+def test_patients_who_were_left_out_are_not_counted():
+    fold = DataChoice(left_out_fold={"of": 2, "number": 0})
+    left_out = {row.path for row in ROWS if fold.left_out_fold.holds(row) and row.split == "train"}
+    told = {entry["name"]: entry["films"] for entry in training_data(ROWS, fold, FACTS)}
+    everyone = {entry["name"]: entry["films"] for entry in training_data(ROWS, DataChoice(), FACTS)}
+    assert sum(told.values()) == sum(everyone.values()) - len(left_out - {"3.png"})  # its label is not used
+    assert 0 < sum(told.values()) < sum(everyone.values())
+
+
 def test_composed_films_keep_the_licence_of_what_they_are_made_of():
     rows = [_row(0, source="rsna-lungs-transplants"), _row(1, source="clinic-transplants")]
     clinic, rsna = training_data(rows, DataChoice(), FACTS)

@@ -98,6 +98,15 @@ def test_several_runs_are_the_mean_of_their_logits(tmp_path):
     assert joined.code_revision == "c0ffee"
 
 
+def test_an_ensemble_leaves_out_only_whom_all_its_runs_left_out(tmp_path):
+    folds = [{"of": 2, "number": 0}, {"of": 2, "number": 1}, {"of": 2, "number": 1}]
+    for number, fold in enumerate(folds):
+        _write_run(tmp_path / f"run{number}", data={"left_out_fold": fold})
+    first, second, third = (open_run(tmp_path / f"run{number}") for number in range(3))
+    assert join_runs([first, second]).data.left_out_fold is None
+    assert join_runs([second, third]).data.left_out_fold == second.data.left_out_fold
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -63,6 +63,11 @@ def test_the_way_from_films_to_figures_is_complete():
     ]
 
 
+def test_of_a_part_there_is_no_more_than_its_training():
+    assert [line.split()[1] for line in _commands("left")] == ["data", "train", "train"]
+    assert _commands("left")[-1].startswith("pneumoscope train recipes/finish.yaml --start-from runs/one")
+
+
 def test_an_ensemble_is_made_of_its_members_on_their_manifests():
     commands = _commands("both")
     assert commands[2] == TRAIN

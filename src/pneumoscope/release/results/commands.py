@@ -148,6 +148,8 @@ class Places:
             if not (missing and (self.bundle(run) / "card.json").is_file()):
                 yield self.export_command(plan, run)
             yield self.import_command(plan, run)
+        if entry in plan.parts and not entry.members:
+            return  # its run is all there is of it
         if not (entry.shipped or (missing and (self.bundle(entry) / "card.json").is_file())):
             yield self.export_command(plan, entry)
         figures = (self.evaluation(entry, plan.split), self.scores(entry, plan.split))
