@@ -8,6 +8,7 @@ from pneumoscope.data.composed_films import composed_from, is_drawn_on
 from pneumoscope.data.manifest import ManifestRow
 from pneumoscope.data.sources.contract import Source
 from pneumoscope.release.shift import TRAINED_THRESHOLDS
+from pneumoscope.training.dataset import trained_rows
 from pneumoscope.training.recipe import DataChoice
 
 __all__ = [
@@ -37,12 +38,10 @@ _GENERAL_LIMITATIONS = (
 
 
 def _used(rows: Iterable[ManifestRow], data: DataChoice, split: str) -> dict[str, list[ManifestRow]]:
-    """Films of one split that the recipe uses, by source, sources in order."""
+    """Films of one split, "train" or "validation", that the recipe uses, by source, sources in order."""
     by_source: dict[str, list[ManifestRow]] = defaultdict(list)
-    for row in rows:
-        chosen = data.sources is None or row.source in data.sources
-        held_out = split == "train" and data.left_out_fold is not None and data.left_out_fold.holds(row)
-        if row.split == split and row.label in data.targets and chosen and not held_out:
+    for row in trained_rows(rows, data):
+        if row.split == split:
             by_source[row.source].append(row)
     return dict(sorted(by_source.items()))
 
