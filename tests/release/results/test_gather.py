@@ -9,7 +9,7 @@ import pytest
 from pneumoscope.data.manifest import manifest_sha256, write_manifest
 from pneumoscope.errors import DataError
 from pneumoscope.release.provenance import cohorts
-from pneumoscope.release.results import gather
+from pneumoscope.release.results import at_hand
 from pneumoscope.runtime.bundle import find_bundle, open_bundle
 from pneumoscope.runtime.provenance import TrainingRun
 from pneumoscope.training.recipe import DataChoice
@@ -250,7 +250,7 @@ def shipped(both, monkeypatch):
         card = {"training_manifest_sha256": "e" * 64, "cohorts": known, "training_runs": (run,), **changes}
         both.bundle("s", make_recipe(data={"sources": ["west"]}), **card)
         both.evaluation("s", 1.5)
-        monkeypatch.setattr(gather, "find_bundle", lambda: both.places.runs / "bundles" / "s")
+        monkeypatch.setattr(at_hand, "find_bundle", lambda: both.places.runs / "bundles" / "s")
         return both.gather()
 
     return both, ship
