@@ -199,6 +199,39 @@ def test_wrong_usage_says_what_to_do(bundle, arguments, message):
         _evaluate(bundle, *arguments)
 
 
+@pytest.mark.parametrize("option", ["--out", "--html", "--scores"])
+def test_the_table_that_is_read_is_never_written_over(bundle, tmp_path, option):
+    table = tmp_path / "mine.csv"
+    table.write_text("path,label\na.png,NORMAL\n")
+    with pytest.raises(UsageError, match="is read by this command"):
+        _evaluate(bundle, table, option, table)
+    assert table.read_text() == "path,label\na.png,NORMAL\n"
+
+
+def test_a_label_that_nobody_wrote_down_is_refused(bundle, films, manifest, tmp_path):
+    places = ["--manifest", manifest, "--root", films[0].path.parent, "--split", "test"]
+    with pytest.raises(UsageError, match="is labelled OPACITY: there are NORMAL, OTHER, PNEUMONIA"):
+        _evaluate(bundle, *places, "--positive", "OPACITY")
+    table = tmp_path / "mine.csv"
+    table.write_text(f"path,label\n{films[0].path},NORMAL\n{films[1].path},Pnemonia\n")
+    with pytest.raises(UsageError, match="is labelled OPACITY: there are NORMAL, PNEMONIA"):
+        _evaluate(bundle, table, "--positive", "OPACITY")
+    assert "1 films labelled PNEMONIA are left out" in _evaluate(bundle, table).stderr
+
+
+def test_masks_and_plates_are_looked_for_before_a_film_is_scored(bundle, films, manifest, tmp_path):
+    (tmp_path / "file").touch()
+    places = ["--manifest", tmp_path / "absent.parquet", "--root", tmp_path, "--split", "test"]
+    with pytest.raises(UsageError, match="there is no such folder"):
+        _evaluate(bundle, *places, "--stress", "--lungs", tmp_path / "absent")
+    with pytest.raises(UsageError, match="is no folder"):
+        _evaluate(bundle, *places, "--baselines", tmp_path / "file")
+    here = ["--manifest", manifest, "--root", films[0].path.parent, "--split", "test"]
+    assert (
+        "at least 30 films of 10 patients" in _evaluate(bundle, *here, "--baselines", tmp_path / "k").stderr
+    )
+
+
 def test_an_unknown_bundle_is_refused(films):
     with pytest.raises(BundleError, match="there is no bundle 'nothing'"):
         _evaluate("nothing", films[0].path.parent)

@@ -125,6 +125,7 @@ def test_the_network_behind_a_bundle_is_measured(run, tmp_path):
         (["--methods"], "--run RUN"),
         (["--split", "train"], "holds no film with pneumonia"),
         (["--source", "kermany"], "no source 'kermany'"),
+        (["--out", "a.json", "--html", "a.json"], "a.json cannot be written: it is named twice"),
     ],
 )
 def test_wrong_usage_is_one_sentence(tiny, pool, run, arguments, message):

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+import torch
 import yaml
 
 from data.made_audit import made_audit
@@ -89,7 +90,8 @@ def test_a_run_is_resumed_only_when_asked(train, tmp_path):
         ((), {"manifest": "absent.parquet"}, 1, "absent.parquet"),
         (("--set", "optimiser.lr=1"), {}, 1, "optimiser.lr"),
         (("--set", "model.name=resnet"), {}, 2, "resnet"),
-        (("--set", "data.sources=[north]"), {}, 1, "no films"),
+        (("--set", "data.sources=[north]"), {}, 1, "training films of the sources north that are labelled"),
+        (("--cache", "tiny.yaml"), {}, 2, "tiny.yaml is no folder"),
         (("--set", "batch_size=64"), {}, 1, "batch of 64"),
     ],
 )
@@ -99,6 +101,22 @@ def test_what_is_wrong_is_one_line(train, tmp_path, options, files, status, word
     assert words in err
     assert "Traceback" not in err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("out", ["tiny.yaml", "films"])
+def test_a_run_takes_no_place_of_anything_else(ground, train, out):
+    before = sorted((ground / "films").iterdir())
+    status, _, err = train("--out", out)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "no empty folder that could become one" in err
+    assert sorted((ground / "films").iterdir()) == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card")
+def test_a_graphics_card_that_is_not_there_is_one_line(train, tmp_path):
+    status, _, err = train("--out", tmp_path / "run", "--device", "cuda")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "no graphics card" in err
 
 
 def test_missing_validation_films_are_warned_of(ground, train, tmp_path):

@@ -110,7 +110,15 @@ def test_folders_of_one_label_in_several_cases_belong_together(tmp_path):
 def test_names_of_columns_may_be_written_otherwise(tmp_path):
     table = tmp_path / "mine.csv"
     table.write_text("Path, Label ,Patient\na.png,NORMAL,p1\n")
-    assert [(film.path.name, film.patient) for film in csv_films(table)] == [("a.png", "p1")]
+    assert [(film.path.name, film.patient) for film in csv_films(table).films] == [("a.png", "p1")]
+
+
+def test_every_label_of_a_table_is_counted(tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("path,label\na.png,NORMAL\nb.png,Pnemonia\nc.png,pnemonia \n")
+    films, labels = csv_films(table)
+    assert [film.path.name for film in films] == ["a.png"]
+    assert labels == {"NORMAL": 1, "PNEMONIA": 2}
 
 
 def test_a_folder_without_a_label_is_refused(tmp_path):
@@ -136,7 +144,7 @@ def test_a_csv_gives_its_films_in_order(tmp_path):
         '"d, e.png", NORMAL ,p1,,6\n',
         encoding="utf-8",
     )
-    films = csv_films(table)
+    films = csv_films(table).films
     assert [(film.path, film.target, film.source) for film in films] == [
         (tmp_path / "a.png", 1, "clinic"),
         (Path("/elsewhere/b.png"), 0, "mine"),
@@ -148,7 +156,7 @@ def test_a_csv_gives_its_films_in_order(tmp_path):
 def test_a_csv_may_say_view_age_and_population(tmp_path):
     table = tmp_path / "mine.csv"
     table.write_text("path,label,view,age,population\na.png,NORMAL,ap,63,Adult\nb.png,NORMAL,,,\n")
-    first, second = csv_films(table)
+    first, second = csv_films(table).films
     assert (first.view, first.age_group, first.population) == ("AP", "40 to 64 years", "adult")
     assert (second.view, second.age_group, second.population) == ("", "", "")
 

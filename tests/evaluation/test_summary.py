@@ -155,6 +155,8 @@ def test_what_only_one_source_says_is_told_once_and_ages_rise():
 
 
 def test_what_divides_no_films_is_left_out():
+    odd = np.array(["2-view", "1-view"] * 90)
+    assert [group.group for group in _facets(view=odd)["view"].groups][:2] == ["1-view", "2-view"]
     assert _facets(view=np.full(180, ""), population=np.full(180, "adult")) == {}
     both = np.where(np.arange(180) < 60, "adult", "paediatric")
     assert [group.group for group in _facets(population=both)["population"].groups] == ["adult", "paediatric"]

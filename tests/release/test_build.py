@@ -136,6 +136,27 @@ def test_calibrating_on_the_test_split_is_refused(made):
         build_release(open_run(made.directory), made.rows, made.root, options, facts={})
 
 
+@pytest.mark.parametrize("changed", [{"version": ""}, {"name": "a b"}, {"name": "../up"}])
+def test_a_name_that_is_none_is_refused(made, changed):
+    with pytest.raises(UsageError, match="is no name or version"):
+        build_release(open_run(made.directory), made.rows, made.root, replace(OPTIONS, **changed), facts={})
+
+
+def test_a_split_that_is_not_there_is_refused_before_a_film_is_scored(made):
+    told = []
+    options = replace(OPTIONS, evaluate=(("east", "tset"),))
+    with pytest.raises(UsageError, match="'tset' of east holds no film"):
+        build_release(
+            open_run(made.directory),
+            made.rows,
+            made.root,
+            options,
+            facts={},
+            progress=lambda *now: told.append(now),
+        )
+    assert told == []
+
+
 def test_thresholds_can_come_from_some_sources_only(made):
     options = replace(OPTIONS, calibrate_sources=("west",), evaluate=())
     release = build_release(open_run(made.directory), made.rows, made.root, options, facts={})

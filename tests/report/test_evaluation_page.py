@@ -146,6 +146,15 @@ def test_a_source_never_trained_on_is_marked(trained_on, said):
     assert row[:5] == ["kermany", "1,624", "400", "390", said]
 
 
+@pytest.mark.parametrize(
+    ("films_of", "said"),
+    [({"folder": "kermany"}, "-"), ({"table": "kermany.csv"}, "-"), ({"table": "mine.csv"}, "yes")],
+)
+def test_the_name_of_a_folder_is_no_source(films_of, said):
+    text = _read(render_evaluation_page(_told(trained_on=["kermany"], films_of=films_of))).text
+    assert text[text.index("kermany", text.index("Films of")) :][4] == said
+
+
 def test_links_lead_to_the_sections_that_there_are():
     page = render_evaluation_page(_told(compared_with="rival", comparison=[], failures=[FAILURE]))
     links = {attrs["href"][1:] for tag, attrs in _read(page).tags if tag == "a"}

@@ -25,11 +25,12 @@ from pneumoscope.cli.labelled import (
     targets_of,
 )
 from pneumoscope.cli.options import BundleArgument, ThreadsOption
-from pneumoscope.cli.places import check_files, write_file
+from pneumoscope.cli.places import check_files, check_folder, write_file
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
     from pneumoscope.evaluation.report import EvaluationReport
+    from pneumoscope.evaluation.variants import FindLungs
     from pneumoscope.runtime.bundle import Bundle
 
 __all__ = ["evaluate"]
@@ -86,6 +87,7 @@ def evaluate(
     workers: ThreadsOption = None,
 ) -> None:
     """Measure a bundle on labelled films, pooled and per source, at every operating point."""
+    from pneumoscope.data.film_lungs import film_lungs
     from pneumoscope.evaluation.report import WORST_OF_EACH_KIND, evaluate_bundle, scores_csv
     from pneumoscope.runtime.bundle import find_bundle, open_bundle
 
@@ -93,7 +95,9 @@ def evaluate(
         raise UsageError("--worst shows films on the page: name the page too, with --html")
     if lungs is not None and not stress:
         raise UsageError("--lungs belongs to --stress: give both, or leave it out")
-    check_files(out, html, scores_out)
+    check_files(out, html, scores_out, read=[data, *(manifest or ())])
+    check_folder(baselines)
+    find_lungs = film_lungs(lungs) if stress else None
     opened = open_bundle(find_bundle(bundle))
     rival = open_bundle(find_bundle(compare)) if compare is not None else None
     asked = ask_films(data, manifest, root, split, source, targets_of(positive, negative))
@@ -111,14 +115,14 @@ def evaluate(
         )
     if baselines is not None:
         report = _with_baselines(report, asked, baselines, workers)
-    if stress:
-        report = _with_stress(report, opened, asked, lungs, workers)
+    if find_lungs is not None:
+        report = _with_stress(report, opened, asked, find_lungs, workers)
     if out is not None:
         write_file(out, json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
     if html is not None:
         write_file(html, _page(report, opened, shown=worst is not None))
     if scores_out is not None:
-        write_file(scores_out, scores_csv(report.scores))
+        write_file(scores_out, scores_csv(report.scores), odd_names="surrogateescape")
     say(report)
 
 
@@ -127,6 +131,7 @@ def _with_baselines(
 ) -> "EvaluationReport":
     """The report with what is reached without seeing the disease."""
     from pneumoscope.data.audit.baselines import measure_baselines
+    from pneumoscope.data.audit.films import ENOUGH_FILMS
 
     assert asked.joined is not None
     rows, root = asked.joined.rows, asked.joined.root
@@ -143,18 +148,21 @@ def _with_baselines(
             workers=workers,
             progress=None if progress is None else lambda done, _: progress(done),
         )
+    if not found:
+        print(
+            f"--baselines: nothing to tell of these films; it takes {ENOUGH_FILMS}, of one source or of all",
+            file=sys.stderr,
+        )
     return replace(report, baselines=found)
 
 
 def _with_stress(
-    report: "EvaluationReport", bundle: "Bundle", asked: AskedFilms, masks: Path | None, workers: int | None
+    report: "EvaluationReport", bundle: "Bundle", asked: AskedFilms, find: "FindLungs", workers: int | None
 ) -> "EvaluationReport":
     """The report with the same films changed."""
-    from pneumoscope.data.film_lungs import film_lungs
     from pneumoscope.evaluation.stress import stress_films, summarise_stress
     from pneumoscope.runtime.predictor import Predictor
 
-    find = film_lungs(masks)
     with _progress("scoring changed films", len(asked.films)) as progress:
         films = stress_films(
             Predictor(bundle, guard=False), asked.films, find, workers=workers, progress=progress

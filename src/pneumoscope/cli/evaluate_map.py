@@ -14,6 +14,8 @@ from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
     from pneumoscope.evaluation.explanation import ExplanationReport
+    from pneumoscope.models import PooledClassifier
+    from pneumoscope.runtime.bundle import Bundle
     from pneumoscope.runtime.card import Estimate
 
 __all__ = ["evaluate_map"]
@@ -61,18 +63,16 @@ def evaluate_map(
     from pneumoscope.report.explanation_page import render_explanation_page
     from pneumoscope.runtime.bundle import find_bundle, open_bundle
 
-    check_files(out, html)
+    check_files(out, html, read=manifest)
     opened = open_bundle(find_bundle(bundle))
+    model = _network(run, opened) if run else None
     joined = join_manifests(manifest, root)
     marked = marked_films(joined.rows, joined.root, split, sources=source)
     with steps(shown=sys.stderr.isatty()) as progress:
         report = measure_explanation(opened, marked, split, workers=workers, progress=progress)
-        if run:
+        if model is not None:
             from pneumoscope.release.explanation_run import measure_network
-            from pneumoscope.release.trained_run import join_runs, open_run
 
-            runs = [open_run(directory) for directory in run]
-            model = join_runs(runs, average_weights="average" in opened.card.recipe).model
             report = measure_network(
                 report, model, opened, marked, count=films, seeds=seeds, methods=methods, progress=progress
             )
@@ -81,6 +81,14 @@ def evaluate_map(
     if html is not None:
         write_file(html, render_explanation_page(report.to_json()))
     _say(report)
+
+
+def _network(runs: list[Path], bundle: "Bundle") -> "PooledClassifier":
+    """What a bundle was exported from."""
+    from pneumoscope.release.trained_run import join_runs, open_run
+
+    opened = [open_run(directory) for directory in runs]
+    return join_runs(opened, average_weights="average" in bundle.card.recipe).model
 
 
 def _say(report: "ExplanationReport") -> None:

@@ -1,5 +1,7 @@
 """Films whose truth is known, as `evaluate` and `recalibrate` are told of them."""
 
+import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,7 +31,8 @@ LabelledArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="FOLDER|CSV",
-        help="A folder with NORMAL and PNEUMONIA, or a csv with path,label[,patient,source,view,age].",
+        help="A folder with NORMAL and PNEUMONIA, or a csv with "
+        "path,label[,patient,source,view,age,population].",
     ),
 ]
 SomeManifestsOption = Annotated[
@@ -113,7 +116,7 @@ def ask_films(
         targets: of each label.
 
     Raises:
-        UsageError: not one place is named, or it holds no film.
+        UsageError: not one place is named, it holds no film, or no film of it has a label that was named.
         DataError: a csv or a manifest cannot be read.
     """
     from pneumoscope.evaluation.films import csv_films, folder_films, manifest_films
@@ -132,7 +135,11 @@ def ask_films(
                 folder_films(data, targets=targets), targets, {"folder": data.name, **described}
             )
         if data.is_file():
-            return AskedFilms(csv_films(data, targets=targets), targets, {"table": data.name, **described})
+            listed = csv_films(data, targets=targets)
+            _check_labels(targets, listed.labels, data.name)
+            for label in sorted(listed.labels.keys() - targets.keys()):
+                print(f"{data}: {listed.labels[label]} films labelled {label} are left out", file=sys.stderr)
+            return AskedFilms(listed.films, targets, {"table": data.name, **described})
         raise UsageError(f"{data} does not exist: name a folder with NORMAL and PNEUMONIA, or a csv")
     if not manifests or not roots or split is None:
         raise UsageError("name films to measure: a folder, a csv, or --manifest, --root and --split together")
@@ -140,6 +147,17 @@ def ask_films(
     from pneumoscope.data.manifest import manifest_sha256
 
     joined = join_manifests(manifests, roots)
+    _check_labels(targets, {row.label for row in joined.rows if row.label}, "the manifest")
     films = manifest_films(joined.rows, joined.root, split, sources=sources, targets=targets)
     where = {"split": split, **described, "manifest_sha256": manifest_sha256(joined.rows)}
     return AskedFilms(films, targets, where, joined, split)
+
+
+def _check_labels(targets: dict[str, int], carried: Collection[str], place: str) -> None:
+    """Refuse a label, other than those that go without saying, that nobody wrote down."""
+    from pneumoscope.evaluation.films import DEFAULT_TARGETS
+
+    for label in targets:
+        if label not in carried and label not in DEFAULT_TARGETS:
+            there = ", ".join(sorted(carried))
+            raise UsageError(f"no film of {place} is labelled {label}: there are {there}")

@@ -74,7 +74,7 @@ def results(
         return
     if entries:
         raise UsageError("--entry belongs to --commands: a page tells of all entries of its plan")
-    check_files(out, json_out, keep)
+    check_files(out, json_out, keep, read=[plan])
     told, kept = gather_results(chosen, places, keep)
     named = plan.name if plan.is_absolute() else plan.as_posix()
     page = render_results_page(told, f"pneumoscope results {named}")

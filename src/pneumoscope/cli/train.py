@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pneumoscope.cli.options import RootOption
+from pneumoscope.cli.places import check_folder
 from pneumoscope.errors import DataError
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def train(
     chosen = load_recipe(recipe, overrides or ())
     films = join_manifests(manifest, root)
     used = trained_rows(films.rows, chosen.data)
+    _check_films(chosen, films.rows, used)
+    check_folder(cache)
     digest = manifest_sha256(films.rows)
     beside = [path if path.is_dir() else path.parent for path in manifest]
     warnings = _audit_warnings(audit, beside, digest)
@@ -147,6 +150,19 @@ def train(
             metric, epoch = summary["selected_metric"], summary["selected_epoch"]
             reached = "no validation AUC" if metric is None else f"validation AUC {metric:.4f}"
             print(f"{path}: epoch {epoch} kept, {reached}, {summary['seconds']:.0f} s of training")
+
+
+def _check_films(recipe: "Recipe", rows: "list[ManifestRow]", used: "list[ManifestRow]") -> None:
+    """Say what is missing where no film of the manifest is to be trained on."""
+    if any(row.split == "train" for row in used):
+        return
+    data = recipe.data
+    wanted = "any source" if data.sources is None else f"the sources {', '.join(data.sources)}"
+    there = ", ".join(sorted({row.source for row in rows if row.split == "train"})) or "none at all"
+    raise DataError(
+        f"there is no film to train on: {recipe.name} asks for training films of {wanted} that are labelled "
+        f"{' or '.join(data.targets)}, and the manifest has training films of {there}"
+    )
 
 
 def _caches(

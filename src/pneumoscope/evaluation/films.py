@@ -2,10 +2,11 @@
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pneumoscope.errors import DataError, UsageError
 from pneumoscope.image.read import FILM_SUFFIXES, FilmRoot, begins_like_dicom
@@ -13,6 +14,7 @@ from pneumoscope.image.read import FILM_SUFFIXES, FilmRoot, begins_like_dicom
 __all__ = [
     "DEFAULT_TARGETS",
     "LabelledFilm",
+    "ListedFilms",
     "ManifestFilm",
     "age_group",
     "csv_films",
@@ -184,7 +186,19 @@ def folder_films(folder: Path, *, targets: Mapping[str, int] = DEFAULT_TARGETS) 
     return films
 
 
-def csv_films(path: Path, *, targets: Mapping[str, int] = DEFAULT_TARGETS) -> list[LabelledFilm]:
+class ListedFilms(NamedTuple):
+    """What a csv lists.
+
+    Attributes:
+        films: those of labels with a target, in its order.
+        labels: how many lines have each label, in capitals, with a target or without.
+    """
+
+    films: list[LabelledFilm]
+    labels: Mapping[str, int]
+
+
+def csv_films(path: Path, *, targets: Mapping[str, int] = DEFAULT_TARGETS) -> ListedFilms:
     """Films that a csv lists, in its order.
 
     Args:
@@ -200,15 +214,15 @@ def csv_films(path: Path, *, targets: Mapping[str, int] = DEFAULT_TARGETS) -> li
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            films = _listed(csv.DictReader(file), path, targets)
+            listed = _listed(csv.DictReader(file), path, targets)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no csv in UTF-8 ({error}): save it as one") from error
-    if not films:
+    if not listed.films:
         raise UsageError(f"{path} lists no film labelled {' or '.join(sorted(targets))}")
-    return films
+    return listed
 
 
-def _listed(lines: "csv.DictReader[str]", path: Path, targets: Mapping[str, int]) -> list[LabelledFilm]:
+def _listed(lines: "csv.DictReader[str]", path: Path, targets: Mapping[str, int]) -> ListedFilms:
     head = [name.strip().lower() for name in lines.fieldnames or ()]
     lines.fieldnames = head
     missing = sorted({"path", "label"} - set(head))
@@ -216,11 +230,14 @@ def _listed(lines: "csv.DictReader[str]", path: Path, targets: Mapping[str, int]
         parted = " (its columns must be parted by commas)" if len(head) == 1 and ";" in head[0] else ""
         raise DataError(f"{path} has no column {missing[0]!r}: it must have path and label{parted}")
     films: dict[Path, LabelledFilm] = {}
+    labels: Counter[str] = Counter()
     for line in lines:
         where = f"{path}, line {lines.line_num}"
         if not line["path"] or not line["label"]:
             raise DataError(f"{where}: path or label is empty")
-        target = targets.get(line["label"].strip().upper())
+        label = line["label"].strip().upper()
+        labels[label] += 1
+        target = targets.get(label)
         if target is None:
             continue
         told = {column: (line.get(column) or "").strip() for column in _CSV_COLUMNS}
@@ -236,7 +253,7 @@ def _listed(lines: "csv.DictReader[str]", path: Path, targets: Mapping[str, int]
         if film.path in films:
             raise DataError(f"{where}: {told['path']} is listed again; list each film once")
         films[film.path] = film
-    return list(films.values())
+    return ListedFilms(list(films.values()), labels)
 
 
 def _years(text: str, where: str) -> float | None:

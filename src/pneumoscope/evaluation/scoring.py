@@ -15,9 +15,10 @@ from pneumoscope.errors import DataError
 from pneumoscope.evaluation.films import LabelledFilm
 from pneumoscope.runtime.film import Failure, Film
 
-__all__ = ["FACETS", "Scorer", "Scores", "each_film", "score_films"]
+__all__ = ["AGE_GROUP", "FACETS", "Scorer", "Scores", "each_film", "score_films"]
 
-FACETS: Mapping[str, str] = {"view": "view", "age group": "age_group", "population": "population"}
+AGE_GROUP = "age group"
+FACETS: Mapping[str, str] = {"view": "view", AGE_GROUP: "age_group", "population": "population"}
 """By what films are grouped beside their source: name to attribute of `LabelledFilm`."""
 
 Result = TypeVar("Result")

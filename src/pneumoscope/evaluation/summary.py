@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pneumoscope.evaluation import metrics
 from pneumoscope.evaluation.calibration import ReliabilityBin, reliability_table
 from pneumoscope.evaluation.intervals import auc_interval, clustered_proportion, patient_bootstrap
-from pneumoscope.evaluation.scoring import Scores
+from pneumoscope.evaluation.scoring import AGE_GROUP, Scores
 from pneumoscope.runtime.card import Estimate, Evaluation
 
 __all__ = [
@@ -222,7 +222,7 @@ def summarise_facets(scores: Scores, thresholds: Mapping[str, float]) -> list[Fa
         groups = []
         for source, inside in groups_of(scores.sources[known]):
             members = known[inside]
-            kinds = sorted(set(values[members].tolist()), key=_rank)
+            kinds = sorted(set(values[members].tolist()), key=_first_year if facet == AGE_GROUP else None)
             if len(kinds) < 2:
                 continue
             where = "" if source == POOLED else f", {source}"
@@ -235,9 +235,9 @@ def summarise_facets(scores: Scores, thresholds: Mapping[str, float]) -> list[Fa
     return found
 
 
-def _rank(kind: str) -> tuple[int, str]:
-    """Age groups by age, other kinds by name."""
-    return int(kind.split()[0]) if kind[0].isdigit() else 0, kind
+def _first_year(group: str) -> int:
+    """The youngest age of a group as `age_group` names it."""
+    return int(group.split()[0])
 
 
 def card_evaluation(summary: GroupSummary, split: str, command: str) -> Evaluation:

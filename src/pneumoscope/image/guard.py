@@ -216,7 +216,8 @@ class Guard:
             return cls(GuardParameters.model_validate_json(content))
         except ValidationError as error:
             first = error.errors()[0]
-            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+            key = ".".join(map(str, first["loc"]))
+            raise ValueError(f"{key}: {first['msg']}" if key else str(first["msg"])) from error
 
     def to_json(self) -> bytes:
         """guard.json; equal guards give equal bytes."""
@@ -368,6 +369,10 @@ def read_guard(path: str | Path) -> Guard:
     try:
         return Guard.from_json(path.read_bytes())
     except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror}") from error
+        raise BundleError(
+            f"{path} cannot be read ({error.strerror}): name guard.json of `pneumoscope data guard`"
+        ) from error
     except ValueError as error:
-        raise BundleError(f"{path} is no valid guard: {error}; fit it again") from error
+        raise BundleError(
+            f"{path} is no valid guard ({error}): fit it again by `pneumoscope data guard`"
+        ) from error

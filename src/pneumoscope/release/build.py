@@ -26,6 +26,7 @@ from pneumoscope.release.facts import (
     limitations,
     training_data,
 )
+from pneumoscope.release.identity import check_identity
 from pneumoscope.release.measured import Command, card_evaluations, manifest_command
 from pneumoscope.release.parity import Parity, check_parity
 from pneumoscope.release.provenance import cohorts, source_flows
@@ -146,8 +147,9 @@ def build_release(
         progress: told what is being done, how many films are done, and of how many.
 
     Raises:
-        UsageError: a split holds no film, calibration is asked for on the test split, the manifest is not
-            the one that the run was trained on, or the run did not reach its end.
+        UsageError: a split holds no film, the bundle's name or version is none, calibration is asked for on
+            the test split, the manifest is not the one that the run was trained on, or the run did not reach
+            its end.
         BundleError: torch and the runtime disagree.
         DataError: nothing can be calibrated on these films.
     """
@@ -166,8 +168,12 @@ def build_release(
             f"the run {run.name} did not reach its end: go on with it by pneumoscope train --resume, or give "
             "--unfinished to insist"
         )
+    check_identity(options.name, options.version)
     calibrated_on = options.calibrate_sources or run.data.sources
     films = manifest_films(rows, root, options.calibrate_on, sources=calibrated_on, targets=run.data.targets)
+    measured = [
+        (source, split, _films_of(run, rows, root, source, split)) for source, split in options.evaluate
+    ]
     onnx = to_onnx(run.model, run.prepare.size)
     draft = _draft_card(run, rows, options, facts)
     predictor = _predictor(draft, onnx)
@@ -188,16 +194,24 @@ def build_release(
         calibrated, card, split=split, command=command(split), pooled=calibrated_on or ()
     )
     predictor = _predictor(card, onnx)
-    for source, split in options.evaluate:
-        sources = run.data.sources if source == "all" else (source,)
-        chosen = manifest_films(rows, root, split, sources=sources, targets=run.data.targets)
-        measured = _score(predictor, chosen, options, progress, f"scoring {source}:{split}")
-        evaluations += card_evaluations(
-            measured, card, split=split, command=command(split), pooled=sources or ()
-        )
+    for source, split, chosen in measured:
+        found = _score(predictor, chosen, options, progress, f"scoring {source}:{split}")
+        pooled = _sources_of(run, source) or ()
+        evaluations += card_evaluations(found, card, split=split, command=command(split), pooled=pooled)
     unique = {evaluation.split: evaluation for evaluation in evaluations}
     complete = card.model_copy(update={"evaluations": tuple(unique.values())})
     return Release(onnx, Card.model_validate(complete.model_dump()), parity, len(scores.failures))
+
+
+def _sources_of(run: TrainedRun, name: str) -> tuple[str, ...] | None:
+    """The sources that a name of `ReleaseOptions.evaluate` stands for; None for all of the manifest."""
+    return run.data.sources if name == "all" else (name,)
+
+
+def _films_of(
+    run: TrainedRun, rows: Sequence[ManifestRow], root: FilmRoot, name: str, split: str
+) -> list[LabelledFilm]:
+    return manifest_films(rows, root, split, sources=_sources_of(run, name), targets=run.data.targets)
 
 
 def _draft_card(

@@ -5,7 +5,6 @@ films of training can cure it, and a few hundred labelled films of the place do.
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from pneumoscope.errors import DataError, UsageError
 from pneumoscope.evaluation.films import LabelledFilm
 from pneumoscope.evaluation.metrics import auc
 from pneumoscope.evaluation.scoring import Scores, score_films
+from pneumoscope.release.identity import check_identity
 from pneumoscope.release.measured import Command, card_evaluations
 from pneumoscope.release.shift import OTHER_THRESHOLDS, TRAINED_THRESHOLDS
 from pneumoscope.release.thresholds import fix_thresholds
@@ -34,8 +34,6 @@ _NETWORK_OF = "The network is that of "  # begins the sentence that the next rec
 
 FEWEST = 20
 """Films, and patients, of either label below which nothing is fixed: fewer say nothing of a rate of 0.95."""
-
-_IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +125,8 @@ def recalibrate_bundle(
             f"{bundle.identity} is in lower precision: recalibrate {old.lower_precision.made_from}, and make "
             "the faster one of that"
         )
-    name, version = wanted.name or old.name, wanted.version
-    for word in (name, version or old.version):
-        if not _IDENTITY.fullmatch(word):
-            raise UsageError(f"{word!r} is no name or version: use letters, digits, '.', '_', '+' and '-'")
+    name, version = old.name if wanted.name is None else wanted.name, wanted.version
+    check_identity(name, old.version if version is None else version)
     _check_new(bundle, name, version)
     prepare = old.prepare.model_copy(update={"cut_frame": old.prepare.cut_frame or wanted.cut_frame})
     draft = old.model_copy(update={"name": name, "prepare": prepare, "prepare_sha256": prepare.sha256()})

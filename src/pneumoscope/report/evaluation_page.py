@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -114,7 +115,7 @@ def _overview(told: Told) -> str:
             f"{group['films']:,}",
             f"{group['patients']:,}",
             f"{group['positives']:,}",
-            _in_training(group["group"], trained_on),
+            _in_training(group["group"], trained_on, told["films_of"]),
             *(interval_text(group["metrics"].get(metric)) for metric in _METRICS),
         )
         for group in told["groups"]
@@ -123,9 +124,13 @@ def _overview(told: Told) -> str:
     return f'<div class="wide">{table(head, rows)}</div>'
 
 
-def _in_training(source: str, trained_on: set[str]) -> str:
-    """Whether the card names a source; of films pooled, or where it names none, nothing is said."""
-    if not trained_on or source == "all sources":
+def _in_training(source: str, trained_on: set[str], films_of: Told) -> str:
+    """Whether the card names a source; nothing is said of films pooled, or where nobody named their source.
+
+    Of films of a folder, and of a table that tells no sources, the name is that of the folder or the table.
+    """
+    named = "folder" not in films_of and source != PurePath(films_of.get("table", "")).stem
+    if not (named and trained_on) or source == "all sources":
         return "-"
     return "yes" if source in trained_on else "no"
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from pneumoscope.errors import UsageError
 from pneumoscope.models import PooledClassifier
 
 __all__ = ["Processes", "process_group"]
@@ -77,10 +78,17 @@ def process_group(device: str = "auto") -> Iterator[Processes]:
 
     Args:
         device: "auto" for a graphics card where there is one, "cpu", or "cuda".
+
+    Raises:
+        UsageError: "cuda" where torch finds no graphics card.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "--device cuda: torch finds no graphics card that it can use; leave it out to train on the CPU"
+        )
     if count == 1:
         yield Processes(0, 1, torch.device(device))
         return

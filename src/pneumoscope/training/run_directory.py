@@ -59,7 +59,8 @@ class RunDirectory:
         state: what state.pt holds, None where the run starts.
 
     Raises:
-        UsageError: the directory holds another run, or one that was not asked to be resumed.
+        UsageError: the directory holds another run, or one that was not asked to be resumed, or something
+            else.
     """
 
     def __init__(
@@ -114,6 +115,10 @@ class RunDirectory:
 
     def _check(self, *, resume: bool) -> None:
         if not (self.path / checkpoint.RECIPE).is_file():
+            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+                raise UsageError(
+                    f"{self.path}: is no run, and no empty folder that could become one; choose another --out"
+                )
             return
         if not resume:
             raise UsageError(

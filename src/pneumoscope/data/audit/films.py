@@ -25,6 +25,7 @@ AUDIT_LABELS = ("PNEUMONIA", "NORMAL", "OTHER")
 # Fewer films or patients of one label give intervals that say nothing.
 _LEAST_FILMS = 30
 _LEAST_PATIENTS = 10
+ENOUGH_FILMS = f"at least {_LEAST_FILMS} films of {_LEAST_PATIENTS} patients of either label"
 
 Indices = NDArray[np.int64]
 Text = NDArray[np.str_]

@@ -292,6 +292,8 @@ def load_plan(path: Path) -> Plan:
         raise UsageError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is no YAML file: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: is no plan: it must hold keys such as title, manifests and ladder")
     try:
         return Plan.model_validate(values)
     except ValidationError as error:
