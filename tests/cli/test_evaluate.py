@@ -216,7 +216,7 @@ def test_a_label_that_nobody_wrote_down_is_refused(bundle, films, manifest, tmp_
     table.write_text(f"path,label\n{films[0].path},NORMAL\n{films[1].path},Pnemonia\n")
     with pytest.raises(UsageError, match="is labelled OPACITY: there are NORMAL, PNEMONIA"):
         _evaluate(bundle, table, "--positive", "OPACITY")
-    assert "1 films labelled PNEMONIA are left out" in _evaluate(bundle, table).stderr
+    assert "left out, since labelled PNEMONIA: 1" in _evaluate(bundle, table).stderr
 
 
 def test_masks_and_plates_are_looked_for_before_a_film_is_scored(bundle, films, manifest, tmp_path):

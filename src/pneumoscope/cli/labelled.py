@@ -138,7 +138,7 @@ def ask_films(
             listed = csv_films(data, targets=targets)
             _check_labels(targets, listed.labels, data.name)
             for label in sorted(listed.labels.keys() - targets.keys()):
-                print(f"{data}: {listed.labels[label]} films labelled {label} are left out", file=sys.stderr)
+                print(f"{data}: left out, since labelled {label}: {listed.labels[label]}", file=sys.stderr)
             return AskedFilms(listed.films, targets, {"table": data.name, **described})
         raise UsageError(f"{data} does not exist: name a folder with NORMAL and PNEUMONIA, or a csv")
     if not manifests or not roots or split is None:
