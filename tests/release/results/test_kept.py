@@ -158,6 +158,7 @@ def test_the_same_measurements_give_the_same_bytes(made, file):
         gzip.compress(b'{"version": 2}'),
         gzip.compress(b'{"version": 1}')[:-9],
     ],
+    ids=["no archive", "no JSON", "a list", "another version", "cut short"],  # an archive tells the time
 )
 def test_what_is_no_file_of_measurements_is_refused(made, file, content):
     file.write_bytes(content)
