@@ -137,6 +137,14 @@ def test_wrong_usage_is_one_sentence(tiny, pool, run, arguments, message):
     assert len(outcome.err.strip().splitlines()) == 1
 
 
+def test_a_run_is_looked_for_before_any_film(tiny, run, tmp_path):
+    words = ["--manifest", tmp_path / "absent.parquet", "--root", tmp_path, "--split", "test"]
+    outcome = run("evaluate-map", tiny, *words, "--run", tmp_path / "no-run")
+    assert outcome.status == 1
+    assert "no-run" in outcome.err
+    assert "absent.parquet" not in outcome.err
+
+
 def test_a_bad_film_is_named_and_the_others_measured(tiny, pool, run):
     root, manifest = pool
     bad = root / "covid19-segmentations/images/ryct.2020200034.fig0-day0.jpg"

@@ -154,9 +154,12 @@ def test_what_only_one_source_says_is_told_once_and_ages_rise():
     assert [group.films for group in groups] == [40, 40]
 
 
-def test_what_divides_no_films_is_left_out():
+def test_a_view_may_be_called_anything():
     odd = np.array(["2-view", "1-view"] * 90)
     assert [group.group for group in _facets(view=odd)["view"].groups][:2] == ["1-view", "2-view"]
+
+
+def test_what_divides_no_films_is_left_out():
     assert _facets(view=np.full(180, ""), population=np.full(180, "adult")) == {}
     both = np.where(np.arange(180) < 60, "adult", "paediatric")
     assert [group.group for group in _facets(population=both)["population"].groups] == ["adult", "paediatric"]

@@ -87,7 +87,6 @@ def evaluate(
     workers: ThreadsOption = None,
 ) -> None:
     """Measure a bundle on labelled films, pooled and per source, at every operating point."""
-    from pneumoscope.data.film_lungs import film_lungs
     from pneumoscope.evaluation.report import WORST_OF_EACH_KIND, evaluate_bundle, scores_csv
     from pneumoscope.runtime.bundle import find_bundle, open_bundle
 
@@ -97,7 +96,7 @@ def evaluate(
         raise UsageError("--lungs belongs to --stress: give both, or leave it out")
     check_files(out, html, scores_out, read=[data, *(manifest or ())])
     check_folder(baselines)
-    find_lungs = film_lungs(lungs) if stress else None
+    find_lungs = _finder(lungs) if stress else None
     opened = open_bundle(find_bundle(bundle))
     rival = open_bundle(find_bundle(compare)) if compare is not None else None
     asked = ask_films(data, manifest, root, split, source, targets_of(positive, negative))
@@ -154,6 +153,12 @@ def _with_baselines(
             file=sys.stderr,
         )
     return replace(report, baselines=found)
+
+
+def _finder(masks: Path | None) -> "FindLungs":
+    from pneumoscope.data.film_lungs import film_lungs
+
+    return film_lungs(masks)
 
 
 def _with_stress(

@@ -115,7 +115,8 @@ class RunDirectory:
 
     def _check(self, *, resume: bool) -> None:
         if not (self.path / checkpoint.RECIPE).is_file():
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            foreign = self._leads and not resume and self.path.is_dir() and any(self.path.iterdir())
+            if foreign or (self.path.exists() and not self.path.is_dir()):
                 raise UsageError(
                     f"{self.path}: is no run, and no empty folder that could become one; choose another --out"
                 )
